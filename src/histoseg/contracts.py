@@ -1,0 +1,133 @@
+"""The nouns that cross rooms: what a data set gives, a model takes, and a writer receives.
+
+Read this file first. Arrays are indexed [y, x], points are (x, y), sizes are (height, width),
+tensors are (B, C, H, W). A class k (1..K) is ``classes[k - 1]``; 0 is background everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[Any]
+Maps = dict[str, Tensor]
+"""What a network says about each pixel, by name: each (B, C, H, W), float32, activations applied."""
+
+
+class Place(NamedTuple):
+    """Where a tile was cut.
+
+    Attributes:
+        slide: Name of the image or slide it comes from (file stem, or fold and index).
+        x: Left edge in level-0 pixels.
+        y: Top edge in level-0 pixels.
+        mpp: Micrometres per pixel of the tile.
+    """
+
+    slide: str
+    x: int
+    y: int
+    mpp: float
+
+
+class Record(TypedDict, total=False):
+    """One item as a data set stores it: arrays, before augmentation.
+
+    A data set gives some of the keys and names them in its ``provides``.
+
+    Attributes:
+        image: (H, W, C), uint8 in 0..255, or float32 in [0, 1].
+        instances: (H, W), int32. 0 is background; every other id is one object.
+        semantic: (H, W), uint8 in 0..K. The class of each pixel.
+        tissue: Organ or tissue of the image, where the data set knows it.
+        place: Where the item was cut.
+    """
+
+    image: Array
+    instances: Array
+    semantic: Array
+    tissue: str
+    place: Place
+
+
+class Sample(TypedDict, total=False):
+    """One item as a model takes it: tensors, after augmentation. A batch has a leading B on each.
+
+    Attributes:
+        image: (C, H, W), float32 in [0, 1].
+        instances: (H, W), int64, ids as in `Record`.
+        semantic: (H, W), int64 in 0..K.
+        tissue: As in `Record`; a list of B strings in a batch.
+        place: As in `Record`; in a batch its fields are a list and three tensors.
+    """
+
+    image: Tensor
+    instances: Tensor
+    semantic: Tensor
+    tissue: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Instances:
+    """The objects found in one region: a label array and, row by row, what is known of each.
+
+    Coordinates are pixels of the region, (x, y), pixel centres on integers; `moved` shifts them.
+
+    Attributes:
+        labels: (H, W), int32. 0 is background; ids need not be contiguous.
+        ids: (N,), int32. The id in ``labels`` of each row, ascending.
+        semantic: (N,), int32 in 0..K. Class of each object; 0 where no class was predicted.
+        score: (N,), float32 in [0, 1]. Share of the object's pixels that voted for its class,
+            or its mean foreground probability where there are no classes.
+        centroid_xy: (N, 2), float64.
+        box_xyxy: (N, 4), int32. Left, top, right, bottom; right and bottom are exclusive.
+        contour_xy: N arrays (K_i, 2), int32. Outer outline through the outermost pixel centres,
+            not closed (the first point is not repeated).
+    """
+
+    labels: Array
+    ids: Array
+    semantic: Array
+    score: Array
+    centroid_xy: Array
+    box_xyxy: Array
+    contour_xy: tuple[Array, ...]
+
+    def __len__(self) -> int:
+        """Number of objects."""
+        return len(self.ids)
+
+    def semantic_map(self) -> Array:
+        """Paint each object with its class: (H, W), int32."""
+        table = np.zeros(int(self.labels.max(initial=0)) + 1, dtype=np.int32)
+        table[self.ids] = self.semantic
+        return table[self.labels]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model made of one image, as every writer receives it.
+
+    Attributes:
+        name: Stem of the files to write.
+        image: (H, W, 3), uint8. The image in the frame of ``instances``.
+        instances: The objects found, in pixels of ``image``.
+        classes: Names of classes 1..K; empty for a model without classes.
+        colours: K RGB triples 0..255, one for each class.
+        mpp: Micrometres per pixel of ``image``; None where unknown.
+        maps: What the network said, by name, each (C, H, W) float32; empty unless asked for.
+    """
+
+    name: str
+    image: Array
+    instances: Instances
+    classes: tuple[str, ...] = ()
+    colours: tuple[tuple[int, int, int], ...] = ()
+    mpp: float | None = None
+    maps: Mapping[str, Array] = field(default_factory=dict)

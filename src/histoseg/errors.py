@@ -1,0 +1,19 @@
+"""The exceptions a user of histoseg meets, besides Python's own."""
+
+from __future__ import annotations
+
+
+class ContractError(ValueError):
+    """A model and the data given to it do not fit; the message names what would."""
+
+
+class DatasetNotFoundError(FileNotFoundError):
+    """The files of a data set are not where the configuration says; the message says how to get them."""
+
+
+class UnreadableFileError(ValueError):
+    """A file exists but cannot be read as what it should be; the message names it and the place in it."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is damaged, or belongs to another network; the message says which and what fits."""
