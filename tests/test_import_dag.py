@@ -21,7 +21,7 @@ MAY_IMPORT = {
             "postprocess",
             "metrics",
             "analysis",
-        )  # noqa: E501
+        )
     },
     "data": {"ops", "slides"},
     "prepare": {"ops", "slides", "writers"},

@@ -16,7 +16,7 @@ from torch import Tensor
 
 Array = NDArray[Any]
 Maps = dict[str, Tensor]
-"""What a network says about each pixel, by name: each (B, C, H, W), float32, activations applied."""
+"""What a network says of each pixel, by name: each (B, C, H, W), float32, after activations."""
 
 
 class Place(NamedTuple):

@@ -8,12 +8,12 @@ class ContractError(ValueError):
 
 
 class DatasetNotFoundError(FileNotFoundError):
-    """The files of a data set are not where the configuration says; the message says how to get them."""
+    """A data set's files are not where the configuration says; the message says how to get them."""
 
 
 class UnreadableFileError(ValueError):
-    """A file exists but cannot be read as what it should be; the message names it and the place in it."""
+    """A file cannot be read as what it should be; the message names it and the place in it."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is damaged, or belongs to another network; the message says which and what fits."""
+    """A checkpoint is damaged or belongs to another network; the message says what fits."""
