@@ -17,3 +17,7 @@ class UnreadableFileError(ValueError):
 
 class CheckpointError(ValueError):
     """A checkpoint is damaged or belongs to another network; the message says what fits."""
+
+
+class NonFiniteLossError(ArithmeticError):
+    """A loss became NaN or infinite; the message names the step and the files of the batch."""

@@ -1,0 +1,41 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+PY := .venv/bin/python
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/installed ## make .venv and install histoseg into it, with the tested versions
+
+.venv/installed: pyproject.toml constraints.txt
+	@echo "== making .venv and installing (about 5 GB: PyTorch comes with CUDA) =="
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "histoseg needs Python >= 3.11: make PYTHON=<path>")'
+	[ -x $(PY) ] || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+lint: setup ## style and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+test: lint ## lint, types and every test (about 10 minutes on 2 cores)
+	$(PY) -m pytest -n 2 --dist worksteal
+
+test-slow: setup ## the tests that take minutes each
+	$(PY) -m pytest -m slow
+
+demo: setup ## train a narrow HoVer-Net, score it, run it on a photograph (6 minutes on 2 cores)
+	$(PY) -m histoseg.cli.demo
+
+bench: setup ## every benchmark: name, baseline, ours, ratio, goal
+	@for file in benchmarks/[a-z]*.py; do PYTHONPATH=benchmarks $(PY) $$file; done
+
+clean: ## remove what the commands above made, .venv included
+	rm -rf .venv demo runs .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+
+.PHONY: help setup lint test test-slow demo bench clean

@@ -1,0 +1,5 @@
+"""``python -m histoseg`` is the console command."""
+
+from histoseg.cli import main
+
+main()

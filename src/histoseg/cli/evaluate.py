@@ -1,0 +1,27 @@
+"""``histoseg evaluate``."""
+
+from __future__ import annotations
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from histoseg.cli.conf import CONF
+
+
+@hydra.main(version_base="1.3", config_path=CONF, config_name="evaluate")
+def run(cfg: DictConfig) -> None:
+    """Score a checkpoint."""
+    from histoseg.engine.evaluate import evaluate
+    from histoseg.engine.start import settled
+
+    evaluate(settled(cfg))
+
+
+def main() -> None:
+    """Read the command line and start."""
+    from histoseg.engine.start import offer_checkpoint
+
+    offer_checkpoint(sys.argv[1:])
+    run()

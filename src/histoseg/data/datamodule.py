@@ -1,0 +1,142 @@
+"""The one Lightning data module for tiles and images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, override
+
+import cv2
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader, Dataset
+
+from histoseg.contracts import Record, Sample
+from histoseg.data.augment import Augment, fit_to_tile
+from histoseg.data.draws import Draw, Draws
+from histoseg.data.sample import to_sample
+
+
+class Records(Protocol):
+    """A data set: map-style, giving records."""
+
+    def __len__(self) -> int:
+        """Number of items."""
+
+    def __getitem__(self, index: int) -> Record:
+        """One item, as stored."""
+
+
+class Tiles(Dataset[Sample]):
+    """A data set seen through an augmentation (training) or a centre crop (validation)."""
+
+    def __init__(self, records: Records, augment: Callable[[Record, int], Record]) -> None:
+        self.records, self.augment = records, augment
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return len(self.records)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """Load one item and augment it with the seed of its draw."""
+        return to_sample(self.augment(self.records[draw.index], draw.seed))
+
+
+class TileDataModule(pl.LightningDataModule):
+    """Training, validation and test loaders of one data set.
+
+    Training draws augmented tiles; validation sees the centre tile of each image; test sees whole images,
+    one at a time, since a score is only comparable when nothing of an image is left out.
+
+    Args:
+        dataset: The data set's class as a recipe; called with the keywords of one split.
+        splits: Keywords by split: ``train``, ``val`` and, if there is one, ``test``.
+        augment: Augmentation of training records, giving tiles.
+        classes: Names of the classes 1..K; empty for a data set without classes.
+        colours: K RGB triples 0..255 for pictures and QuPath.
+        mpp: Micrometres per pixel; None where the data set does not say.
+        tile: Side of the square tiles that models get, pixels.
+        batch_size: Tiles in a batch, per device.
+        num_workers: Loader processes per device.
+        seed: Seed of order and augmentation.
+        pin_memory: Page-locked batches, for faster copies to a GPU.
+    """
+
+    def __init__(  # noqa: PLR0913 - fed by YAML
+        self,
+        dataset: Callable[..., Records],
+        splits: Mapping[str, Mapping[str, Any]],
+        augment: Augment,
+        *,
+        classes: Sequence[str],
+        tile: int,
+        batch_size: int,
+        seed: int,
+        colours: Sequence[Sequence[int]] = (),
+        mpp: float | None = None,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
+        super().__init__()
+        if len(colours) not in (0, len(classes)):
+            raise ValueError(f"{len(colours)} colours for {len(classes)} classes: give one each")
+        self.dataset, self.splits, self.augment = dataset, splits, augment
+        self.classes, self.colours, self.mpp = list(classes), colours, mpp
+        self.tile, self.batch_size, self.seed = tile, batch_size, seed
+        self.num_workers, self.pin_memory = num_workers, pin_memory
+        self._open: dict[str, Records] = {}
+
+    def records(self, split: str) -> Records:
+        """The data set of a split, opened once.
+
+        Raises:
+            KeyError: If the data have no such split.
+        """
+        if split not in self.splits:
+            raise KeyError(f"no split {split!r}; these data have {', '.join(self.splits)}")
+        if split not in self._open:
+            self._open[split] = self.dataset(**self.splits[split])
+        return self._open[split]
+
+    @override
+    def train_dataloader(self) -> DataLoader[Sample]:
+        tiles = Tiles(self.records("train"), self.augment)
+        length = len(Draws(len(tiles), seed=self.seed, shuffle=True))
+        # a last, smaller batch would weigh its tiles more; but never drop the only batch
+        return self._loader(tiles, shuffle=True, drop_last=length >= self.batch_size)
+
+    @override
+    def val_dataloader(self) -> DataLoader[Sample]:
+        return self._loader(Tiles(self.records("val"), self._centre))
+
+    @override
+    def test_dataloader(self) -> DataLoader[Sample]:
+        return self._loader(Tiles(self.records("test"), _unchanged), batch_size=1)
+
+    def _centre(self, record: Record, seed: int) -> Record:
+        return fit_to_tile(record, self.tile)
+
+    def _loader(
+        self,
+        tiles: Tiles,
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        batch_size: int | None = None,
+    ) -> DataLoader[Sample]:
+        return DataLoader(
+            tiles,
+            batch_size=batch_size or self.batch_size,
+            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle),  # type: ignore[arg-type]
+            drop_last=drop_last,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=self.pin_memory,
+            worker_init_fn=_one_thread,
+        )
+
+
+def _unchanged(record: Record, seed: int) -> Record:
+    return record
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)  # workers are the parallelism; threads inside them only fight

@@ -1,0 +1,63 @@
+"""In which order items are drawn, and with which random seed each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch.distributed as dist
+from torch.utils.data import Sampler
+
+
+class Draw(NamedTuple):
+    """One item to load: its index in the data set and the seed of its augmentation."""
+
+    index: int
+    seed: int
+
+
+class Draws(Sampler[Draw]):
+    """The items of one epoch, as this rank sees them.
+
+    Order and augmentation seeds depend on ``seed`` and the epoch alone: not on the number of workers,
+    on what ran before, or on whether the run was resumed. Ranks take every world-size-th item.
+
+    Args:
+        length: Number of items in the data set.
+        seed: Seed of the run.
+        shuffle: Whether an epoch is a random permutation. If so, the few items that do not divide
+            by the number of ranks are left out, so that all ranks make equally many steps.
+            If not, every item is drawn exactly once over all ranks, so that scores are exact.
+
+    Raises:
+        ValueError: If some rank would get no item at all.
+    """
+
+    def __init__(self, length: int, *, seed: int, shuffle: bool) -> None:
+        self.length, self.seed, self.shuffle, self.epoch = length, seed, shuffle, 0
+        ranked = dist.is_available() and dist.is_initialized()
+        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if ranked else (0, 1)
+        if length < self.world:
+            raise ValueError(
+                f"{length} items cannot be shared by {self.world} ranks; use at most {length} devices"
+            )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Number of items of this rank."""
+        if self.shuffle:
+            return self.length // self.world
+        return len(range(self.rank, self.length, self.world))
+
+    def __iter__(self) -> Iterator[Draw]:
+        """Yield this rank's items."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = rng.permutation(self.length) if self.shuffle else np.arange(self.length)
+        seeds = rng.integers(2**32, size=self.length)
+        mine = range(self.rank, self.length, self.world)
+        for position in list(mine)[: len(self)]:
+            yield Draw(int(order[position]), int(seeds[position]))

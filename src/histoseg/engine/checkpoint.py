@@ -1,0 +1,134 @@
+"""Checkpoints that describe themselves: a model and its data rebuilt from the file alone."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+from zipfile import BadZipFile
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+import histoseg
+from histoseg.errors import CheckpointError
+from histoseg.modules.base import Module
+
+log = logging.getLogger(__name__)
+TRUSTED = ("histoseg.", "torch.optim.", "torch.nn.", "torchmetrics.", "albumentations.")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running anything in it.
+
+    Args:
+        path: A checkpoint of histoseg.
+
+    Raises:
+        CheckpointError: If it is missing, cut short, not a checkpoint, or not one of histoseg.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, BadZipFile, pickle.UnpicklingError, OSError, ValueError) as e:
+        raise CheckpointError(
+            f"{path} ({path.stat().st_size:,} bytes) cannot be read: cut short or not a checkpoint "
+            f"({type(e).__name__}: {str(e).splitlines()[0][:120]}). Another one of the run may be whole: "
+            "look in its checkpoints folder"
+        ) from e
+    if not isinstance(content, dict) or "histoseg" not in content:
+        raise CheckpointError(
+            f"{path} was not written by histoseg. Weights of an original repository load with "
+            "python train.py model=... model.pretrained=<path>"
+        )
+    return content
+
+
+def find(path: Path) -> Path:
+    """The checkpoint meant by a file, or by the folder of a run: its best, else its newest.
+
+    Raises:
+        CheckpointError: If there is none.
+    """
+    if path.is_file():
+        return path
+    for pattern in ("best.ckpt", "**/checkpoints/last.ckpt"):
+        found = sorted(path.glob(pattern), key=lambda p: p.stat().st_mtime)
+        if found:
+            return found[-1]
+    raise CheckpointError(f"no checkpoint in {path}: give a .ckpt file, or the folder of a run")
+
+
+def stored_config(path: Path, *, trust: tuple[str, ...] = ()) -> DictConfig:
+    """The ``model`` and ``data`` configuration that a checkpoint was trained with.
+
+    Args:
+        path: A checkpoint of histoseg.
+        trust: Further packages whose classes it may name.
+
+    Raises:
+        CheckpointError: If it names a class outside histoseg and the libraries it is built of;
+            building such a class would run code that the file chooses.
+    """
+    recipe = read(path)["histoseg"]
+    allowed = TRUSTED + tuple(f"{package}." for package in trust)
+    for target in _targets(recipe):
+        if not target.startswith(allowed):
+            raise CheckpointError(
+                f"{path} asks to build {target!r}, which is outside histoseg. If you trust the file's "
+                f"author, say so: trust=[{target.split('.')[0]}]"
+            )
+    return OmegaConf.create({key: recipe[key] for key in ("model", "data")})
+
+
+def record(cfg: DictConfig) -> dict[str, Any]:
+    """What a checkpoint of this run has to remember, as plain containers."""
+    model = cast(dict[str, Any], OmegaConf.to_container(cfg.model, resolve=True))
+    model["pretrained"] = None  # the weights are in the checkpoint itself
+    data = OmegaConf.to_container(cfg.data, resolve=True)
+    return {"model": model, "data": data, "version": histoseg.__version__}
+
+
+def build(cfg: DictConfig) -> Module:
+    """Build the module of a configuration; its checkpoints will remember the configuration."""
+    module = instantiate(cfg.model)
+    if not isinstance(module, Module):
+        raise TypeError(f"{cfg.model._target_} gives {type(module).__name__}, not a histoseg Module")
+    module.recipe = record(cfg)
+    return module
+
+
+def load_weights(module: Module, path: Path) -> None:
+    """Put the weights of a checkpoint into a module of the same architecture.
+
+    Raises:
+        CheckpointError: If they do not fit, naming some of the keys and both models.
+    """
+    content = read(path)
+    weights = content["state_dict"]
+    own = module.state_dict()
+    wrong = sorted(own.keys() ^ weights.keys())
+    wrong += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
+    if wrong:
+        there = content["histoseg"]["model"]["_target_"]
+        raise CheckpointError(
+            f"{path} holds weights of {there}, which do not fit {type(module).__name__} as configured: "
+            f"{len(wrong)} of {len(own)} tensors differ, e.g. {', '.join(wrong[:3])}"
+        )
+    module.load_state_dict(weights)
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Every class or function that a configuration names."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _targets(value)

@@ -1,0 +1,75 @@
+"""Do this model and these data fit? Asked before anything is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra.utils import get_class
+from omegaconf import DictConfig, OmegaConf
+
+from histoseg.errors import ContractError
+
+
+def check_contract(cfg: DictConfig, conf: Path | None = None) -> None:
+    """Refuse a model that needs what the data do not give.
+
+    Args:
+        cfg: A composed configuration with ``model`` and ``data``.
+        conf: Folder of the configuration, to name the data that would fit.
+
+    Raises:
+        ContractError: Naming what is missing and the data that fit.
+    """
+    needed = _needed(cfg)
+    given = _provided(cfg.data.dataset._target_)
+    missing = needed - given
+    model = cfg.model._target_.rpartition(".")[2]
+    if missing:
+        fitting = [] if conf is None else _fitting(needed, conf)
+        raise ContractError(
+            f"{model} needs {_list(needed)}; data={_name(cfg)} gives {_list(given)}. "
+            f"Data that fit: {', '.join(fitting) or 'none of the installed'}"
+        )
+    if cfg.data.tile < cfg.model.tile:
+        raise ContractError(
+            f"{model} takes tiles of {cfg.model.tile} px, data.tile is {cfg.data.tile}: "
+            f"set data.tile={cfg.model.tile}"
+        )
+    if OmegaConf.is_list(cfg.model.classes) and cfg.model.classes:
+        _check_classes(cfg)
+
+
+def _check_classes(cfg: DictConfig) -> None:
+    model, data = list(cfg.model.classes), list(cfg.data.classes)
+    if model != data:
+        raise ContractError(
+            f"the model tells {model} apart, data={_name(cfg)} has {data}: they must be the same, in the "
+            "same order. model.classes=[] finds nuclei without classes"
+        )
+
+
+def _needed(cfg: DictConfig) -> frozenset[str]:
+    consumes: frozenset[str] = get_class(cfg.model._target_).consumes  # type: ignore[attr-defined]
+    return consumes if cfg.model.get("classes") else consumes - {"semantic"}
+
+
+def _provided(target: str) -> frozenset[str]:
+    provides: frozenset[str] = get_class(target).provides  # type: ignore[attr-defined]
+    return provides
+
+
+def _fitting(needed: frozenset[str], conf: Path) -> list[str]:
+    found = []
+    for path in sorted((conf / "data").glob("*.yaml")):
+        target = OmegaConf.select(OmegaConf.load(path), "dataset._target_")
+        if target is not None and needed <= _provided(target):
+            found.append(path.stem)
+    return found
+
+
+def _name(cfg: DictConfig) -> str:
+    return str(cfg.get("name", "")).rpartition("-")[2] or "given"
+
+
+def _list(keys: frozenset[str]) -> str:
+    return ", ".join(repr(key) for key in sorted(keys))

@@ -1,0 +1,71 @@
+"""Scoring: a checkpoint against the test split of its data, image by image."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from histoseg.callbacks import PerImageScores
+from histoseg.engine import checkpoint
+from histoseg.engine.contract import check_contract
+from histoseg.engine.ranks import rank
+from histoseg.engine.record import flat, write_json
+from histoseg.engine.trainer import build_trainer
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(cfg: DictConfig) -> dict[str, float]:
+    """Score a checkpoint.
+
+    Args:
+        cfg: Composed from ``conf/evaluate.yaml``: ``model`` and ``data`` come from the checkpoint
+            unless the command line chose others.
+
+    Returns:
+        The scores by name, as in ``metrics.json``.
+    """
+    check_contract(cfg)
+    pl.seed_everything(cfg.seed, verbose=False)
+    return score(cfg, checkpoint.find(Path(cfg.ckpt)), Path(cfg.paths.run))
+
+
+def score(cfg: DictConfig, weights: Path, folder: Path) -> dict[str, float]:
+    """Score weights on the test split; ``metrics.json``, ``images.csv`` and ``worst/`` in the folder.
+
+    Args:
+        cfg: A phase of training, or an evaluation.
+        weights: Checkpoint.
+        folder: Where the results go.
+
+    Returns:
+        The scores by name.
+    """
+    cfg = cfg.copy()
+    cfg.phase, cfg.paths.phase = "test", str(folder)
+    module = checkpoint.build(cfg)
+    checkpoint.load_weights(module, weights)
+    if cfg.channels_last:
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    per_image = PerImageScores(folder, worst=cfg.worst)
+    trainer = build_trainer(cfg, [per_image])
+    trainer.test(module, datamodule=instantiate(cfg.data), verbose=False)
+    scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if rank() == 0:
+        write_json(folder / "metrics.json", {**scores, **per_image.summary})
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.log_hyperparams(flat(OmegaConf.to_container(cfg, resolve=True)), scores)
+        log.info("scores of %s\n%s", weights, _table({**scores, **per_image.summary}))
+    return scores
+
+
+def _table(scores: dict[str, float]) -> str:
+    width = max(map(len, scores), default=0)
+    return "\n".join(f"  {name:<{width}}  {value:8.4f}" for name, value in scores.items())

@@ -1,0 +1,144 @@
+"""One process per device: start them, watch them, end them together.
+
+The parent supervises and does not train. Unlike a script that starts its own copies, this needs no
+command line to repeat, so it works inside a sweep, from a notebook, and with any Hydra launcher, and
+all ranks write to the one folder of the run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+log = logging.getLogger(__name__)
+STARTED_OUTSIDE = ("LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
+
+
+def rank() -> int:
+    """Global rank of this process; 0 outside distributed runs."""
+    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
+        if name in os.environ:
+            return int(os.environ[name])
+    return 0
+
+
+def ranks_to_start(trainer: DictConfig) -> int:
+    """Processes that this one has to start: 0 where it trains itself.
+
+    Args:
+        trainer: The configuration of the Lightning trainer.
+    """
+    if any(name in os.environ for name in STARTED_OUTSIDE):
+        return 0
+    devices = _count(trainer)
+    return devices if devices > 1 or trainer.num_nodes > 1 else 0
+
+
+def run_ranks(cfg: DictConfig, count: int) -> None:
+    """Train with one process per device, and return when all are done.
+
+    Args:
+        cfg: Configuration; ``paths.run`` is the folder that all ranks share.
+        count: Processes on this machine.
+
+    Raises:
+        RuntimeError: If one of them failed; the others are stopped.
+    """
+    folder = Path(cfg.paths.run)
+    recipe = folder / "ranks.yaml"
+    recipe.write_text(OmegaConf.to_yaml(cfg))
+    node = int(os.environ.get("NODE_RANK", "0"))
+    shared = {
+        "MASTER_ADDR": os.environ.get("MASTER_ADDR", "127.0.0.1"),
+        "MASTER_PORT": os.environ.get("MASTER_PORT") or str(_free_port()),
+        "NODE_RANK": str(node),
+        "WORLD_SIZE": str(count * cfg.trainer.num_nodes),
+    }
+    if cfg.trainer.accelerator == "cpu":
+        shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    command = [sys.executable, "-m", "histoseg.engine.ranks", str(recipe)]
+    children = []
+    for local in range(count):
+        own = {"LOCAL_RANK": str(local), "RANK": str(node * count + local)}
+        children.append(subprocess.Popen(command, env={**os.environ, **shared, **own}))
+    log.info("%d ranks started: %s", count, " ".join(str(child.pid) for child in children))
+    try:
+        failed = _wait(children)
+    finally:
+        _stop(children)
+    if failed is not None:
+        raise RuntimeError(
+            f"rank {children.index(failed)} ended with code {failed.returncode}; its error is above. "
+            f"The run goes on from its last checkpoint with resume={folder}"
+        )
+
+
+def _wait(children: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes] | None:
+    """Wait until all have ended well, or until the first has failed, which is returned."""
+    while True:
+        codes = [child.poll() for child in children]
+        for child, code in zip(children, codes, strict=True):
+            if code:
+                return child
+        if all(code == 0 for code in codes):
+            return None
+        time.sleep(0.2)
+
+
+def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    for child in children:
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+def _count(trainer: DictConfig) -> int:
+    """Devices asked for on this machine, as Lightning reads the setting."""
+    devices = trainer.devices
+    if isinstance(devices, list | ListConfig):
+        return len(devices)
+    if devices in (-1, "-1", "auto"):
+        return torch.cuda.device_count() if trainer.accelerator in ("gpu", "cuda", "auto") else 1
+    if isinstance(devices, str) and "," in devices:
+        return len([d for d in devices.split(",") if d.strip()])
+    return int(devices)
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone, so that a killed run leaves nothing behind."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def main() -> None:
+    """Be one rank: ``python -m histoseg.engine.ranks <configuration>``."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    logging.basicConfig(level=logging.INFO if rank() == 0 else logging.WARNING)
+    from histoseg.engine.train import train  # noqa: PLC0415 - after the watch has begun
+
+    train(OmegaConf.load(sys.argv[1]))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Training: phases, each built from the configuration, fitted, and handed on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from histoseg.engine import checkpoint
+from histoseg.engine.contract import check_contract
+from histoseg.engine.evaluate import score
+from histoseg.engine.phases import phases
+from histoseg.engine.ranks import rank, ranks_to_start, run_ranks
+from histoseg.engine.record import join_curves, write_json, write_provenance
+from histoseg.engine.trainer import build_trainer
+from histoseg.errors import CheckpointError
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> float | None:
+    """Train the configured model on the configured data, then score it on the test split.
+
+    A phase that is already done in ``paths.run`` is not done again, and one that was cut goes on
+    from its last checkpoint.
+
+    Args:
+        cfg: Composed from ``conf/train.yaml``, with ``name`` and ``paths.run`` set.
+
+    Returns:
+        The best monitored value of the last phase, for sweeps; None if nothing was monitored.
+    """
+    check_contract(cfg)
+    run = Path(cfg.paths.run)
+    if rank() == 0:
+        write_provenance(cfg, run)
+    count = ranks_to_start(cfg.trainer)
+    if count:
+        run_ranks(cfg, count)
+    else:
+        _train(cfg, run)
+    *_, last = phases(cfg)
+    best: float | None = json.loads((Path(last.paths.phase) / "done.json").read_text())["score"]
+    return best
+
+
+def fit(cfg: DictConfig, init: Path | None) -> Path | None:
+    """Train one phase.
+
+    Args:
+        cfg: The phase's configuration, from `phases`.
+        init: Checkpoint whose weights it starts from.
+
+    Returns:
+        Its last checkpoint, to hand on; None if it writes none.
+    """
+    folder = Path(cfg.paths.phase)
+    last = folder / "checkpoints" / "last.ckpt"
+    if (folder / "done.json").is_file():
+        log.info("phase %s is done already", cfg.phase)
+        return last if last.is_file() else None
+    pl.seed_everything(cfg.seed, verbose=False)
+    module = checkpoint.build(cfg)
+    if init is not None:
+        checkpoint.load_weights(module, init)
+    if cfg.channels_last:
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if cfg.compile:
+        module.network.compile()
+    trainer = build_trainer(cfg)
+    resume = _resume_point(folder / "checkpoints")
+    log.info("phase %s %s", cfg.phase, f"goes on from {resume}" if resume else "starts")
+    trainer.fit(module, datamodule=instantiate(cfg.data), ckpt_path=resume, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if rank() == 0:
+        write_json(folder / "done.json", _best(trainer))
+    trainer.strategy.barrier("phase done")
+    return last if last.is_file() else None
+
+
+def _train(cfg: DictConfig, run: Path) -> None:
+    """What each process of a run does."""
+    weights, names = None, []
+    for phase in phases(cfg):
+        weights = fit(phase, weights)
+        names.append(phase.phase)
+    if rank() == 0:
+        join_curves(run, names)
+    if weights is None:
+        return
+    best = _best_file(Path(phase.paths.phase)) or weights
+    if cfg.test and "test" in cfg.data.splits:
+        score(phase, best, run / "test")
+    if rank() == 0:
+        _copy(best, run / "best.ckpt")
+        _say_where(run)
+
+
+def _resume_point(checkpoints: Path) -> Path | None:
+    """The newest checkpoint that can be read: a cut may have left a half-written one."""
+    newest_first = sorted(checkpoints.glob("*.ckpt"), key=lambda p: p.stat().st_mtime, reverse=True)
+    for path in newest_first:
+        try:
+            checkpoint.read(path)
+        except CheckpointError as e:
+            log.warning("%s; trying the one before", e)
+        else:
+            return path
+    return None
+
+
+def _best(trainer: pl.Trainer) -> dict[str, Any]:
+    saver = trainer.checkpoint_callback
+    if not isinstance(saver, pl.callbacks.ModelCheckpoint) or saver.best_model_score is None:
+        return {"score": None, "best": None}
+    return {"score": float(saver.best_model_score), "best": Path(saver.best_model_path).name}
+
+
+def _best_file(phase: Path) -> Path | None:
+    name = json.loads((phase / "done.json").read_text())["best"]
+    return phase / "checkpoints" / name if name else None
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy whole or not at all; a hard link where the file system has them."""
+    part = target.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source, part)
+    except OSError:
+        shutil.copyfile(source, part)
+    part.replace(target)
+
+
+def _say_where(run: Path) -> None:
+    lines = {
+        "checkpoint": run / "best.ckpt",
+        "curves": run / "metrics.csv",
+        "test scores": run / "test" / "metrics.json",
+        "tensorboard": f"tensorboard --logdir {run / 'tensorboard'}",
+    }
+    log.info("finished\n%s", "\n".join(f"  {name:<12} {what}" for name, what in lines.items()))

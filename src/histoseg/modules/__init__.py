@@ -1,0 +1,3 @@
+"""The models: what is trained, validated and run."""
+
+from histoseg.modules.hovernet import HoVerNet as HoVerNet

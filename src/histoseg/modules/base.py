@@ -1,0 +1,180 @@
+"""What every model of the house does in training, validation, test and prediction."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, override
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import Metric, MetricCollection
+
+from histoseg.contracts import Array, Instances, Maps, Sample
+from histoseg.ops.crop import centre_crop
+from histoseg.ops.tiling import tiled
+
+log = logging.getLogger(__name__)
+Outputs = dict[str, Tensor]
+ANNOTATIONS = ("instances", "semantic")
+
+
+class Module(pl.LightningModule, ABC):
+    """A model with its recipe: a file of ours gives `forward`, `losses`, `maps` and `decode`, no more.
+
+    Args:
+        network: Tensors to tensors.
+        classes: Names of classes 1..K; empty for a model without classes.
+        colours: K RGB triples 0..255.
+        mpp: Micrometres per pixel that the model was made for; None if unknown.
+        tile: Side of the square input, pixels.
+        margin: Pixels lost on each side between input and output.
+        optimizer: Recipe: parameters to optimiser.
+        scheduler: Recipe: optimiser to schedule, stepped once an epoch.
+        metrics: Metrics by name; each is given what its ``update`` names.
+        postprocess: Maps of one region, as arrays (C, H, W), to its instances.
+        monitor: Metric that chooses the best checkpoint.
+        mode: Whether more or less of it is better.
+    """
+
+    consumes: ClassVar[frozenset[str]]
+    """Keys of `Sample` needed to train; ``semantic`` only if there are classes."""
+    produces: ClassVar[frozenset[str]]
+    """Names of the maps."""
+
+    def __init__(  # noqa: PLR0913 - fed by YAML
+        self,
+        network: nn.Module,
+        *,
+        classes: Sequence[str],
+        colours: Sequence[Sequence[int]],
+        mpp: float | None,
+        tile: int,
+        margin: int,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler],
+        metrics: Mapping[str, Metric],
+        postprocess: Callable[[Mapping[str, Array]], Instances],
+        monitor: str,
+        mode: Literal["min", "max"],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.classes, self.colours = tuple(classes), tuple((c[0], c[1], c[2]) for c in colours)
+        self.mpp, self.tile, self.margin = mpp, tile, margin
+        self.optimizer_recipe, self.scheduler_recipe = optimizer, scheduler
+        self.postprocess = postprocess
+        self.monitor, self.mode = monitor, mode
+        # the lists keep Lightning from finding the metrics' states in checkpoints
+        scores = MetricCollection(dict(metrics), compute_groups=False)
+        self.val_scores = scores.clone(prefix="val/")
+        self.test_scores = scores.clone(prefix="test/")
+        self.recipe: dict[str, Any] = {}
+
+    @override
+    @abstractmethod
+    def forward(self, batch: Sample) -> Outputs:
+        """Run the network on a batch: raw outputs, before activations."""
+
+    @abstractmethod
+    def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
+        """Loss terms of a batch; the entry ``loss`` is what is minimised."""
+
+    @abstractmethod
+    def maps(self, outputs: Outputs) -> Maps:
+        """Apply the activations: what is said of each pixel, in stated ranges."""
+
+    @abstractmethod
+    def targets(self, batch: Sample) -> Maps:
+        """The maps a perfect network would give, for losses and for looking at."""
+
+    def decode(self, maps: Maps) -> dict[str, Tensor]:
+        """Maps of a batch to ``pred_instances`` and ``pred_semantic``, each (B, H, W) int64."""
+        arrays = {name: m.detach().float().cpu().numpy() for name, m in maps.items()}
+        count = len(next(iter(arrays.values())))
+        found = [self.postprocess({n: a[i] for n, a in arrays.items()}) for i in range(count)]
+        labels = torch.stack([torch.from_numpy(f.labels).long() for f in found])
+        semantic = torch.stack([torch.from_numpy(f.semantic_map()).long() for f in found])
+        return {"pred_instances": labels, "pred_semantic": semantic}
+
+    @torch.no_grad()
+    def infer(self, image: Tensor, *, overlap: int = 0, batch_size: int = 8) -> Maps:
+        """Maps of whole images of any size, tile by tile, in the frame of the image.
+
+        Args:
+            image: (B, C, H, W), float32 in [0, 1].
+            overlap: Pixels by which neighbouring outputs overlap; they are blended there.
+            batch_size: Tiles at a time.
+        """
+        return tiled(
+            lambda tiles: self.maps(self({"image": tiles})),
+            image,
+            tile=self.tile,
+            margin=self.margin,
+            overlap=overlap,
+            batch_size=batch_size,
+        )
+
+    @override
+    def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        terms = self.losses(batch, self(batch))
+        size = len(batch["image"])
+        self.log("step/loss", terms["loss"].detach(), batch_size=size)
+        self._log_terms("train", terms, size)
+        return terms["loss"]
+
+    @override
+    def validation_step(self, batch: Sample, batch_idx: int) -> dict[str, Any]:
+        outputs = self(batch)
+        self._log_terms("val", self.losses(batch, outputs), len(batch["image"]))
+        return self._score(self.val_scores, batch, self.maps(outputs))
+
+    @override
+    def test_step(self, batch: Sample, batch_idx: int) -> dict[str, Any]:
+        return self._score(self.test_scores, batch, self.infer(batch["image"]))
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        self._log_scores(self.val_scores)
+
+    @override
+    def on_test_epoch_end(self) -> None:
+        self._log_scores(self.test_scores)
+
+    @override
+    def configure_optimizers(self) -> Any:
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        optimizer = self.optimizer_recipe(trainable)
+        schedule = {"scheduler": self.scheduler_recipe(optimizer), "monitor": self.monitor}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["histoseg"] = self.recipe
+
+    def _score(self, scores: MetricCollection, batch: Sample, maps: Maps) -> dict[str, Any]:
+        """Decode maps and compare them with the annotations, cropped to the maps' size."""
+        size = next(iter(maps.values())).shape[-2:]
+        truth = {key: centre_crop(batch[key], size) for key in ANNOTATIONS if key in batch}  # type: ignore[literal-required]
+        decoded = self.decode(maps)
+        scores.update(**truth, **decoded)
+        image = centre_crop(batch["image"], size)
+        return {"image": image, **truth, **decoded, "maps": maps}
+
+    def _log_terms(self, stage: str, terms: Mapping[str, Tensor], size: int) -> None:
+        detached = {f"{stage}/{name}": value.detach() for name, value in terms.items()}
+        options: dict[str, Any] = {"on_step": False, "on_epoch": True, "sync_dist": True}
+        loss = f"{stage}/loss"
+        self.log(loss, detached.pop(loss), prog_bar=True, batch_size=size, **options)
+        self.log_dict(detached, batch_size=size, **options)
+
+    def _log_scores(self, scores: MetricCollection) -> None:
+        results = {key: float(value) for key, value in scores.compute().items()}
+        shown = {key: value for key, value in results.items() if key == self.monitor}
+        self.log_dict(shown, prog_bar=True)
+        self.log_dict({key: v for key, v in results.items() if key not in shown})
+        scores.reset()

@@ -1,0 +1,115 @@
+"""HoVer-Net: nuclear pixels, distances from the nuclear centroid, and classes, from one encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, override
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from histoseg.contracts import Maps, Sample
+from histoseg.losses import cross_entropy, dice, hv_mse, msge
+from histoseg.modules.base import Module, Outputs
+from histoseg.networks import HoVerNet as Network
+from histoseg.ops.crop import centre_crop
+from histoseg.targets import hover_targets
+from histoseg.weights import hovernet as official
+
+
+class HoVerNet(Module):
+    """Horizontal and vertical distance maps that tear clustered nuclei apart.
+
+    Args:
+        network: Recipe of `histoseg.networks.HoVerNet`, given the number of classes.
+        freeze_encoder: ``full`` trains the decoders alone; ``reference`` is what the original's
+            first phase does; ``none`` trains everything.
+        msge_axes: ``paper`` differentiates the x map along x; ``reference`` along y, as the
+            original PyTorch code does.
+        weights: Factor of each loss term by name.
+        pretrained: Weights to start from; see `load_pretrained`.
+        facts: What `Module` takes.
+
+    Source:
+        Graham et al. 2019, https://doi.org/10.1016/j.media.2019.101563
+    """
+
+    consumes: ClassVar[frozenset[str]] = frozenset({"image", "instances", "semantic"})
+    produces: ClassVar[frozenset[str]] = frozenset({"np", "hv", "tp"})
+
+    def __init__(
+        self,
+        network: Callable[..., Network],
+        *,
+        weights: Mapping[str, float],
+        freeze_encoder: Literal["none", "full", "reference"] = "none",
+        msge_axes: Literal["paper", "reference"] = "paper",
+        pretrained: str | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(network(classes=len(facts["classes"])), **facts)
+        self.network: Network
+        self.weights, self.msge_axes = dict(weights), msge_axes
+        if pretrained is not None:
+            self.load_pretrained(Path(pretrained))
+        self.network.freeze_encoder(freeze_encoder)
+
+    @override
+    def forward(self, batch: Sample) -> Outputs:
+        outputs: Outputs = self.network(centre_crop(batch["image"], (self.tile, self.tile)))
+        return outputs
+
+    @override
+    def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
+        target = self._annotation(batch, outputs["np"].shape[-2:])
+        nuclei, distances = target["np"], target["hv"]
+        terms = {
+            "np_bce": cross_entropy(outputs["np"], nuclei),
+            "np_dice": dice(outputs["np"], nuclei),
+            "hv_mse": hv_mse(outputs["hv"], distances),
+            "hv_msge": msge(outputs["hv"], distances, nuclei, axes=self.msge_axes),
+        }
+        if self.classes:
+            terms["tp_bce"] = cross_entropy(outputs["tp"], target["tp"])
+            terms["tp_dice"] = dice(outputs["tp"], target["tp"])
+        total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+        return {"loss": total, **terms}
+
+    @override
+    def maps(self, outputs: Outputs) -> Maps:
+        maps = {"np": outputs["np"].float().softmax(1)[:, 1:], "hv": outputs["hv"].float()}
+        if self.classes:
+            maps["tp"] = outputs["tp"].float().softmax(1)
+        return maps
+
+    @override
+    def targets(self, batch: Sample) -> Maps:
+        side = self.tile - 2 * self.margin
+        target = self._annotation(batch, (side, side))
+        maps = {"np": target["np"].unsqueeze(1).float(), "hv": target["hv"]}
+        if self.classes:
+            kinds = functional.one_hot(target["tp"], 1 + len(self.classes))
+            maps["tp"] = kinds.movedim(-1, 1).float()
+        return maps
+
+    def _annotation(self, batch: Sample, size: Sequence[int]) -> dict[str, Tensor]:
+        """Targets of the losses, made from the whole tile and then cropped to the output."""
+        height, width = size
+        target = hover_targets(batch["instances"], (height, width))
+        if self.classes:
+            target["tp"] = centre_crop(batch["semantic"], (height, width))
+        return target
+
+    def load_pretrained(self, path: Path) -> None:
+        """Load weights of histoseg or of the original into the network.
+
+        Args:
+            path: A checkpoint of histoseg, or an official ``.tar`` or ``.npz``: a whole network, or
+                an ImageNet encoder alone, which leaves the decoders as they are.
+
+        Raises:
+            CheckpointError: If the file is damaged or holds another network.
+        """
+        official.load(self.network, path)

@@ -1,0 +1,1 @@
+"""Shared pure functions: tensors to tensors, arrays to arrays."""
