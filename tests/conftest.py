@@ -41,14 +41,14 @@ def _seed() -> None:
 
 @pytest.fixture
 def composed(tmp_path: Path) -> Iterator[Compose]:
-    """Compose a shipped configuration as the command line would: ``composed("train", "model=hovernet")``."""
+    """Compose a shipped configuration as the command line would."""
 
     def build(root: str, *overrides: str, tiny: str | None = None) -> DictConfig:
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(CONF), version_base="1.3"):
             own = [f"paths.run={tmp_path / 'run'}", f"name={root}"]
-            cfg = compose(root, [*own, *(tiny_overrides(tiny) if tiny else []), *overrides])
-        return cfg
+            small = tiny_overrides(tiny) if tiny else []
+            return compose(root, [*own, *small, *overrides])
 
     yield build
     GlobalHydra.instance().clear()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, override
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from histoseg.errors import NonFiniteLossError
 
@@ -36,9 +37,10 @@ class FiniteLoss(pl.Callback):
             self.last = float(loss)
             return
         raise NonFiniteLossError(
-            f"the loss is {float(loss)} at step {trainer.global_step} (epoch {trainer.current_epoch}); "
+            f"the loss is {float(loss)} at step {trainer.global_step} "
+            f"(epoch {trainer.current_epoch}); "
             f"last finite loss: {self.last}; batch: {', '.join(self.files) or 'unnamed'}. "
             "The checkpoints written so far are sound: look at those files, then lower "
-            "model.optimizer.lr, set trainer.gradient_clip_val=1, or use trainer.precision=32-true, "
+            "model.optimizer.lr, set trainer.gradient_clip_val=1 or trainer.precision=32-true, "
             "and go on with resume=<run>"
         )

@@ -8,7 +8,7 @@ import sys
 VERBS = {
     "train": "train a model: histoseg train model=hovernet data=pannuke",
     "evaluate": "score a checkpoint: histoseg evaluate ckpt=<run>",
-    "predict": "run a checkpoint on images: histoseg predict ckpt=<run> input=<folder> output=<folder>",
+    "predict": "run it on images: histoseg predict ckpt=<run> input=<folder> output=<folder>",
     "view": "look at augmented samples before training: histoseg view data=pannuke n=16",
 }
 
@@ -19,7 +19,9 @@ def main() -> None:
     if verb in ("-h", "--help"):
         lines = [f"  {name:<10}{what}" for name, what in VERBS.items()]
         more = "Settings of a verb: histoseg <verb> --help; any of them is overridden as key=value."
-        sys.stdout.write("\n".join(["usage: histoseg <verb> key=value ...", "", *lines, "", more, ""]))
+        sys.stdout.write(
+            "\n".join(["usage: histoseg <verb> key=value ...", "", *lines, "", more, ""])
+        )
         return
     if verb not in VERBS:
         sys.exit(f"histoseg: no verb {verb!r}; there are {', '.join(VERBS)}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, override
+from typing import Any, Protocol
 
 import cv2
 import pytorch_lightning as pl
+from histoseg.data.augment import Augment, fit_to_tile
+from histoseg.data.sample import to_sample
 from torch.utils.data import DataLoader, Dataset
+from typing_extensions import override
 
 from histoseg.contracts import Record, Sample
-from histoseg.data.augment import Augment, fit_to_tile
 from histoseg.data.draws import Draw, Draws
-from histoseg.data.sample import to_sample
 
 
 class Records(Protocol):
@@ -43,8 +44,8 @@ class Tiles(Dataset[Sample]):
 class TileDataModule(pl.LightningDataModule):
     """Training, validation and test loaders of one data set.
 
-    Training draws augmented tiles; validation sees the centre tile of each image; test sees whole images,
-    one at a time, since a score is only comparable when nothing of an image is left out.
+    Training draws augmented tiles; validation sees the centre tile of each image; test sees whole
+    images, one at a time, since a score is only comparable when nothing of an image is left out.
 
     Args:
         dataset: The data set's class as a recipe; called with the keywords of one split.
@@ -60,7 +61,7 @@ class TileDataModule(pl.LightningDataModule):
         pin_memory: Page-locked batches, for faster copies to a GPU.
     """
 
-    def __init__(  # noqa: PLR0913 - fed by YAML
+    def __init__(
         self,
         dataset: Callable[..., Records],
         splits: Mapping[str, Mapping[str, Any]],

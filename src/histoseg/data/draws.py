@@ -20,8 +20,8 @@ class Draw(NamedTuple):
 class Draws(Sampler[Draw]):
     """The items of one epoch, as this rank sees them.
 
-    Order and augmentation seeds depend on ``seed`` and the epoch alone: not on the number of workers,
-    on what ran before, or on whether the run was resumed. Ranks take every world-size-th item.
+    Order and augmentation seeds depend on ``seed`` and the epoch alone: not on the number of
+    workers, on what ran before, or on whether the run was resumed. Ranks take turns.
 
     Args:
         length: Number of items in the data set.
@@ -40,7 +40,7 @@ class Draws(Sampler[Draw]):
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if ranked else (0, 1)
         if length < self.world:
             raise ValueError(
-                f"{length} items cannot be shared by {self.world} ranks; use at most {length} devices"
+                f"{length} items cannot be shared by {self.world} ranks; use {length} or fewer"
             )
 
     def set_epoch(self, epoch: int) -> None:

@@ -37,8 +37,8 @@ def read(path: Path) -> dict[str, Any]:
     except (RuntimeError, EOFError, BadZipFile, pickle.UnpicklingError, OSError, ValueError) as e:
         raise CheckpointError(
             f"{path} ({path.stat().st_size:,} bytes) cannot be read: cut short or not a checkpoint "
-            f"({type(e).__name__}: {str(e).splitlines()[0][:120]}). Another one of the run may be whole: "
-            "look in its checkpoints folder"
+            f"({type(e).__name__}: {str(e).splitlines()[0][:120]}). Another one of the run may be "
+            "whole: look in its checkpoints folder"
         ) from e
     if not isinstance(content, dict) or "histoseg" not in content:
         raise CheckpointError(
@@ -79,8 +79,8 @@ def stored_config(path: Path, *, trust: tuple[str, ...] = ()) -> DictConfig:
     for target in _targets(recipe):
         if not target.startswith(allowed):
             raise CheckpointError(
-                f"{path} asks to build {target!r}, which is outside histoseg. If you trust the file's "
-                f"author, say so: trust=[{target.split('.')[0]}]"
+                f"{path} asks to build {target!r}, which is outside histoseg. If you trust the "
+                f"author of the file, say so: trust=[{target.split('.')[0]}]"
             )
     return OmegaConf.create({key: recipe[key] for key in ("model", "data")})
 
@@ -97,7 +97,9 @@ def build(cfg: DictConfig) -> Module:
     """Build the module of a configuration; its checkpoints will remember the configuration."""
     module = instantiate(cfg.model)
     if not isinstance(module, Module):
-        raise TypeError(f"{cfg.model._target_} gives {type(module).__name__}, not a histoseg Module")
+        raise TypeError(
+            f"{cfg.model._target_} gives {type(module).__name__}, not a histoseg Module"
+        )
     module.recipe = record(cfg)
     return module
 
@@ -116,8 +118,8 @@ def load_weights(module: Module, path: Path) -> None:
     if wrong:
         there = content["histoseg"]["model"]["_target_"]
         raise CheckpointError(
-            f"{path} holds weights of {there}, which do not fit {type(module).__name__} as configured: "
-            f"{len(wrong)} of {len(own)} tensors differ, e.g. {', '.join(wrong[:3])}"
+            f"{path} holds weights of {there}, which do not fit {type(module).__name__} as "
+            f"configured: {len(wrong)} of {len(own)} tensors differ, e.g. {', '.join(wrong[:3])}"
         )
     module.load_state_dict(weights)
 

@@ -43,8 +43,8 @@ def _check_classes(cfg: DictConfig) -> None:
     model, data = list(cfg.model.classes), list(cfg.data.classes)
     if model != data:
         raise ContractError(
-            f"the model tells {model} apart, data={_name(cfg)} has {data}: they must be the same, in the "
-            "same order. model.classes=[] finds nuclei without classes"
+            f"the model tells {model} apart, data={_name(cfg)} has {data}: they must be the same, "
+            "in the same order. model.classes=[] finds nuclei without classes"
         )
 
 

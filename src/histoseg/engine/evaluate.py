@@ -37,7 +37,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
 
 
 def score(cfg: DictConfig, weights: Path, folder: Path) -> dict[str, float]:
-    """Score weights on the test split; ``metrics.json``, ``images.csv`` and ``worst/`` in the folder.
+    """Score weights on the test split: ``metrics.json``, ``images.csv`` and ``worst/``.
 
     Args:
         cfg: A phase of training, or an evaluation.

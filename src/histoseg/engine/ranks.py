@@ -1,8 +1,8 @@
 """One process per device: start them, watch them, end them together.
 
-The parent supervises and does not train. Unlike a script that starts its own copies, this needs no
-command line to repeat, so it works inside a sweep, from a notebook, and with any Hydra launcher, and
-all ranks write to the one folder of the run.
+The parent supervises and does not train. Unlike a script that starts its own copies, this needs
+no command line to repeat, so it works inside a sweep, from a notebook and with any Hydra launcher,
+and all ranks write to the one folder of the run.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def run_ranks(cfg: DictConfig, count: int) -> None:
         _stop(children)
     if failed is not None:
         raise RuntimeError(
-            f"rank {children.index(failed)} ended with code {failed.returncode}; its error is above. "
-            f"The run goes on from its last checkpoint with resume={folder}"
+            f"rank {children.index(failed)} ended with code {failed.returncode}; its error is "
+            f"above. The run goes on from its last checkpoint with resume={folder}"
         )
 
 
@@ -135,7 +135,7 @@ def main() -> None:
     """Be one rank: ``python -m histoseg.engine.ranks <configuration>``."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     logging.basicConfig(level=logging.INFO if rank() == 0 else logging.WARNING)
-    from histoseg.engine.train import train  # noqa: PLC0415 - after the watch has begun
+    from histoseg.engine.train import train
 
     train(OmegaConf.load(sys.argv[1]))  # type: ignore[arg-type]
 

@@ -16,8 +16,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 PACKAGES = (
-    "histoseg", "torch", "torchvision", "pytorch-lightning", "hydra-core", "albumentations", "numpy",
-    "scipy", "scikit-image", "opencv-python-headless", "timm", "torchmetrics",
+    "histoseg", "torch", "torchvision", "pytorch-lightning", "hydra-core", "albumentations",
+    "numpy", "scipy", "scikit-image", "opencv-python-headless", "timm", "torchmetrics",
 )  # fmt: skip
 
 
@@ -78,7 +78,10 @@ def _git_state() -> dict[str, Any]:
         return done.stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD") or None, "dirty": bool(git("status", "--porcelain"))}
+        return {
+            "commit": git("rev-parse", "HEAD") or None,
+            "dirty": bool(git("status", "--porcelain")),
+        }
     except FileNotFoundError:  # git is not installed
         return {"commit": None, "dirty": None}
 

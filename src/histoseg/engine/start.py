@@ -30,7 +30,7 @@ def settled(cfg: DictConfig) -> DictConfig:
 
 
 def training_command(args: Sequence[str], conf: str) -> list[str]:
-    """The command line of a training, with ``resume=<run>`` replaced by what the run was started with.
+    """The command line of a training; ``resume=<run>`` becomes what that run was started with.
 
     Args:
         args: What the user typed.
@@ -45,7 +45,9 @@ def training_command(args: Sequence[str], conf: str) -> list[str]:
         stored = Path(run) / ".hydra" / "overrides.yaml"
         if not stored.is_file():
             sys.exit(f"resume={run}: not the folder of a run (no {stored})")
-        before = [o for o in yaml.safe_load(stored.read_text()) if not o.startswith("hparams_search=")]
+        before = [
+            o for o in yaml.safe_load(stored.read_text()) if not o.startswith("hparams_search=")
+        ]
         added = [a for a in args if not a.startswith("resume=")]
         return [*before, *added, f"resume='{run}'", f"hydra.run.dir='{run}'"]
     asks_help = any(a.startswith("-") and a not in ("-m", "--multirun") for a in args)
@@ -56,7 +58,7 @@ def training_command(args: Sequence[str], conf: str) -> list[str]:
 
 
 def offer_checkpoint(args: Sequence[str]) -> None:
-    """Make the configuration in ``ckpt=<file or run>`` the choice ``from_checkpoint`` of model and data.
+    """Offer the configuration in ``ckpt=...`` as the choice ``from_checkpoint`` of its groups.
 
     Raises:
         CheckpointError: If there is no such checkpoint, or it is not to be trusted.
@@ -79,12 +81,12 @@ def _value(args: Sequence[str], key: str) -> str | None:
 
 def _choices(missing: set[str], conf: Path) -> str:
     groups = [*sorted(missing, reverse=True), "experiment"]
-    lines = [f"  {g + '=':<12}{'  '.join(sorted(p.stem for p in (conf / g).glob('*.yaml')))}" for g in groups]
+    offers = {g: "  ".join(sorted(p.stem for p in (conf / g).glob("*.yaml"))) for g in groups}
+    what = " and ".join(sorted(missing, reverse=True))
     return "\n".join(
         [
-            f"Say what to train: {' and '.join(sorted(missing, reverse=True))} missing (or an experiment).",
-            *lines,
+            f"Say what to train: {what} missing (or an experiment).",
+            *(f"  {group + '=':<12}{offer}" for group, offer in offers.items()),
             "For example: python train.py model=hovernet data=synthetic debug=smoke",
         ]
     )
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, override
+from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric, MetricCollection
+from typing_extensions import override
 
 from histoseg.contracts import Array, Instances, Maps, Sample
 from histoseg.ops.crop import centre_crop
@@ -24,7 +25,7 @@ ANNOTATIONS = ("instances", "semantic")
 
 
 class Module(pl.LightningModule, ABC):
-    """A model with its recipe: a file of ours gives `forward`, `losses`, `maps` and `decode`, no more.
+    """A model with its recipe. A model of ours is `forward`, `losses`, `maps` and `targets`.
 
     Args:
         network: Tensors to tensors.
@@ -46,7 +47,7 @@ class Module(pl.LightningModule, ABC):
     produces: ClassVar[frozenset[str]]
     """Names of the maps."""
 
-    def __init__(  # noqa: PLR0913 - fed by YAML
+    def __init__(
         self,
         network: nn.Module,
         *,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, override
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from typing_extensions import override
 
 from histoseg.contracts import Maps, Sample
 from histoseg.losses import cross_entropy, dice, hv_mse, msge

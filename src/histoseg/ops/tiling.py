@@ -43,10 +43,14 @@ def tiled(
     """
     output = tile - 2 * margin
     if not 0 <= overlap < output:
-        raise ValueError(f"overlap {overlap} does not fit outputs of {output} px; use 0..{output - 1}")
+        raise ValueError(
+            f"overlap {overlap} does not fit outputs of {output} px; use 0..{output - 1}"
+        )
     step = output - overlap
     batch, _, height, width = image.shape
-    padded = _reflect(_reflect(image, 2, step, tile, margin, overlap), 3, step, tile, margin, overlap)
+    padded = _reflect(
+        _reflect(image, 2, step, tile, margin, overlap), 3, step, tile, margin, overlap
+    )
     tops = range(0, padded.shape[2] - tile + 1, step)
     lefts = range(0, padded.shape[3] - tile + 1, step)
     corners = [(b, y, x) for b in range(batch) for y in tops for x in lefts]

@@ -1,0 +1,78 @@
+"""Pictures of what the model sees and says, while it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor
+from typing_extensions import override
+
+from histoseg.contracts import Array
+from histoseg.writers import draw_map, draw_outlines, panel, write_png
+
+
+class ImagePanel(pl.Callback):
+    """Draw input, truth, prediction and maps of the first validation images.
+
+    Args:
+        folder: Where ``epoch_<n>.png`` goes; also sent to TensorBoard.
+        images: Rows of the panel.
+        every_n_epochs: How often; the last epoch is always drawn.
+    """
+
+    def __init__(self, folder: str, images: int = 4, every_n_epochs: int = 1) -> None:
+        self.folder, self.images, self.every = Path(folder), images, every_n_epochs
+        self.rows: list[dict[str, Array]] = []
+
+    @override
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        missing = self.images - len(self.rows)
+        if trainer.sanity_checking or not trainer.is_global_zero or missing <= 0:
+            return
+        for i in range(min(missing, len(outputs["image"]))):
+            self.rows.append(_pictures(outputs, i, pl_module.colours))  # type: ignore[arg-type]
+
+    @override
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        rows, self.rows = self.rows, []
+        epoch, last = trainer.current_epoch, trainer.current_epoch + 1 == trainer.max_epochs
+        if not rows or (epoch % self.every and not last):
+            return
+        picture = panel([list(row.values()) for row in rows], list(rows[0]))
+        write_png(self.folder / f"epoch_{epoch:03d}.png", picture)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image("val", picture, trainer.global_step, dataformats="HWC")
+
+
+def _pictures(outputs: Mapping[str, Any], i: int, colours: Any) -> dict[str, Array]:
+    """One row of the panel, by title."""
+    image = to_uint8(outputs["image"][i])
+    pictures = {"image": image}
+    for title, prefix in (("truth", ""), ("prediction", "pred_")):
+        labels = outputs[f"{prefix}instances"][i].cpu().numpy()
+        semantic = outputs.get(f"{prefix}semantic")
+        kinds = None if semantic is None else semantic[i].cpu().numpy()
+        pictures[title] = draw_outlines(image, labels, kinds, colours)
+    for name, maps in outputs["maps"].items():
+        pictures |= draw_map(name, maps[i].float().cpu().numpy(), colours)
+    return pictures
+
+
+def to_uint8(image: Tensor) -> Array:
+    """(C, H, W) in [0, 1] to (H, W, C) in 0..255."""
+    array: Array = image.detach().float().cpu().mul(255).round().clamp(0, 255).numpy()
+    return np.ascontiguousarray(array.astype(np.uint8).transpose(1, 2, 0))
