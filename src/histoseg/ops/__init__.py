@@ -1,0 +1,1 @@
+"""Shared pure functions: arrays in, arrays out."""
