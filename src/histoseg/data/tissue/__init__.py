@@ -1,0 +1,1 @@
+"""How `histoseg.data.synthetic` draws tissue: plan, cells, stains, camera; pure functions of a generator."""

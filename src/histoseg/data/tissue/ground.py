@@ -1,0 +1,162 @@
+"""The dyes between nuclei: cytoplasm, membranes, collagen, blood, fat and dirt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from histoseg.contracts import Array
+from histoseg.data.tissue.chromatin import Textures, per_nucleus
+from histoseg.data.tissue.look import Look
+from histoseg.data.tissue.nuclei import Nuclei
+from histoseg.data.tissue.plan import Frame, Plan
+from histoseg.ops.noise import fibre_noise, jittered_grid, smooth_noise
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The body of each cell: the pixels nearer to its nucleus than to any other.
+
+    Attributes:
+        owner: (H, W), int32. Row + 1 of the nucleus; 0 where there is none at all.
+        distance: (H, W), float32. Pixels from the nearest nucleus.
+        membrane: (H, W), float32 in [0, 1]. Where two cells meet.
+    """
+
+    owner: Array
+    distance: Array
+    membrane: Array
+
+
+def draw_cells(front: Array) -> Cells:
+    """Divide the image among its nuclei, (H, W) int32 of row + 1; at half size, for speed."""
+    height, width = front.shape
+    half = front[::2, ::2]
+    if not half.any():
+        far = np.full(front.shape, 1e3, dtype=np.float32)
+        return Cells(np.zeros_like(front), far, np.zeros_like(far))
+    empty = (half == 0).astype(np.uint8)
+    distance, nearest = cv2.distanceTransformWithLabels(
+        empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    table = np.zeros(int(nearest.max()) + 1, dtype=np.int32)
+    table[nearest[empty == 0]] = half[empty == 0]
+    owner = table[nearest]
+    edge = np.zeros(half.shape, dtype=np.float32)
+    edge[:, 1:] = owner[:, 1:] != owner[:, :-1]
+    edge[1:] = np.maximum(edge[1:], owner[1:] != owner[:-1])
+    size = 2 * half.shape[1], 2 * half.shape[0]
+    owner = cv2.resize(owner.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
+    return Cells(
+        owner=owner[:height, :width].astype(np.int32),
+        distance=2 * cv2.resize(distance, size)[:height, :width],
+        membrane=cv2.resize(edge, size)[:height, :width],
+    )
+
+
+def soft(level: Array, width: float = 3.0) -> Array:
+    """Turn a level (pixels, positive inside) into a mask in [0, 1] with a soft edge."""
+    return np.clip(level / np.float32(width) + np.float32(0.5), 0, 1)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Full-size soft masks, (H, W) float32 in [0, 1], which add up to at most 1.
+
+    Attributes:
+        epithelium: Cytoplasm of glands and tumours.
+        stroma: Connective tissue.
+        hollow: Lumen, vessel, fat and glass: nothing but light.
+    """
+
+    epithelium: Array
+    stroma: Array
+    hollow: Array
+
+
+def draw_masks(textures: Textures, frame: Frame, plan: Plan, look: Look) -> Masks:
+    """Bring the plan to full size, with ragged edges."""
+    ragged = np.float32(0.5 * look.scale) * textures.coarse
+    epithelium = soft(frame.enlarge(plan.epithelium) + 0.4 * ragged)
+    hollow = soft(frame.enlarge(np.maximum(plan.lumen, plan.glass)) + ragged)
+    hollow = np.maximum(hollow, soft(frame.enlarge(plan.vessel) + 0.5 * ragged))
+    solid = 1 - hollow
+    return Masks(epithelium * solid, (1 - epithelium) * solid, hollow)
+
+
+def fat_walls(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) -> Array:
+    """Where fat cells are empty: (H, W), float32 in [0, 1]; their walls and everything else are 0."""
+    inside = plan.fat > 0
+    if not inside.any():
+        return np.zeros((frame.height, frame.width), dtype=np.float32)
+    size = 55 * look.scale
+    sites = np.floor((jittered_grid(rng, frame.box, size) - frame.box[:2]) / 4).astype(np.int64)
+    rows, cols = frame.shape
+    seeds = np.ones(frame.shape, dtype=np.uint8)
+    seeds[sites[:, 1].clip(0, rows - 1), sites[:, 0].clip(0, cols - 1)] = 0
+    _, nearest = cv2.distanceTransformWithLabels(
+        seeds, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    within = np.ones(frame.shape, dtype=np.uint8)
+    within[:, 1:] &= nearest[:, 1:] == nearest[:, :-1]
+    within[1:] &= nearest[1:] == nearest[:-1]
+    wall = cv2.GaussianBlur(cv2.distanceTransform(within, cv2.DIST_L2, 5), (0, 0), 1.0) * 4
+    level = np.minimum(plan.fat, wall - 1.0 * look.scale - 2)
+    return soft(frame.enlarge(level.astype(np.float32)), 2.5)
+
+
+def strands(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) -> tuple[Array, Array]:
+    """Collagen: its density, about 1, and the share of it that is there (gaps are 0): (H, W) each."""
+    across, along = frame.enlarge(plan.across), frame.enlarge(plan.along)
+    px = look.scale
+    bundle = fibre_noise(rng, across, along, max(1.8 * px, 2.0), 13 * px)
+    fibre = fibre_noise(rng, across, along, max(0.5 * px, 1.1), 5 * px)
+    airy = frame.enlarge(smooth_noise(rng, *frame.shape, max(9 * px / 4, 1.0)))
+    density = np.clip(1 + 0.2 * bundle + 0.3 * fibre, 0.15, 2.2)
+    gap = 0.6 * bundle + 0.5 * fibre + 0.7 * airy - np.float32(look.loose)
+    return density, np.clip(0.7 + gap / np.float32(0.7), 0.06, 1)
+
+
+def blood(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) -> Array:
+    """Red cells in vessels and, rarely, spilled: (H, W), float32 in [0, 1]."""
+    canvas = np.zeros((frame.height, frame.width), dtype=np.float32)
+    if rng.random() < 0.35:
+        return canvas
+    radius = 3.0 * look.scale
+    xy = jittered_grid(rng, frame.box, 2.1 * radius)
+    chance = np.where(frame.sample(plan.vessel, xy) > 0.4 * radius, 0.75, 0.0)
+    spilled = frame.sample(plan.inflamed, xy) < -2.6
+    chance = np.where(spilled & frame.sample(plan.stroma, xy), 0.4, chance)
+    xy = xy[rng.random(len(xy)) < chance]
+    tilt = rng.uniform(0, 180, len(xy))
+    for (x, y), angle, squeeze in zip(
+        xy.tolist(), tilt.tolist(), rng.uniform(0.6, 1, len(xy)).tolist(), strict=True
+    ):
+        axes = int(radius * 16), int(radius * squeeze * 16)
+        cv2.ellipse(
+            canvas, (int(x * 16), int(y * 16)), axes, angle, 0, 360, 1.0, cv2.FILLED, cv2.LINE_8, 4
+        )
+    return canvas
+
+
+def specks(rng: np.random.Generator, frame: Frame, look: Look) -> Array:
+    """Pigment and dust, smaller than any nucleus: (H, W), float32 optical density."""
+    canvas = np.zeros((frame.height, frame.width), dtype=np.float32)
+    mean = 5.0 * (frame.height * frame.width) / 256**2 * (rng.random() < 0.3)
+    count = int(rng.poisson(mean))
+    xy = rng.random((count, 2)) * (frame.width, frame.height)
+    radius = rng.uniform(0.2, 0.55, count) * look.scale
+    for (x, y), r, od in zip(
+        xy.tolist(), radius.tolist(), rng.uniform(0.3, 1.3, count).tolist(), strict=True
+    ):
+        cv2.circle(
+            canvas, (int(x * 16), int(y * 16)), int(r * 16) + 8, od, cv2.FILLED, cv2.LINE_8, 4
+        )
+    return canvas
+
+
+def tones(nuclei: Nuclei, cells: Cells) -> tuple[Array, Array]:
+    """Each cell's depth of colour, and its answer to the marker: (H, W), float32."""
+    return per_nucleus(nuclei.tone, cells.owner), per_nucleus(nuclei.brown > 0, cells.owner)

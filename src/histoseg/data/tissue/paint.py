@@ -1,0 +1,126 @@
+"""Dyes over the whole image, and the light that comes through them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from histoseg.contracts import Array
+from histoseg.data.tissue.chromatin import draw_textures, paint_nuclei
+from histoseg.data.tissue.ground import (
+    Cells,
+    Masks,
+    blood,
+    draw_cells,
+    draw_masks,
+    fat_walls,
+    specks,
+    strands,
+    tones,
+)
+from histoseg.data.tissue.look import Look
+from histoseg.data.tissue.nuclei import Nuclei
+from histoseg.data.tissue.plan import Frame, Plan
+from histoseg.ops.noise import smooth_noise
+from histoseg.ops.stain import od_to_rgb
+
+
+def paint(
+    rng: np.random.Generator,
+    frame: Frame,
+    plan: Plan,
+    nuclei: Nuclei,
+    front: Array,
+    back: Array,
+    look: Look,
+) -> Array:
+    """Stain a plan and its nuclei.
+
+    Args:
+        rng: Source of randomness.
+        frame: The pixels.
+        plan: Where each tissue lies.
+        nuclei: N nuclei.
+        front: (H, W), int32. Row + 1 of the nucleus seen.
+        back: (H, W), int32. Row + 1 of the one behind it.
+        look: Settings of the image.
+
+    Returns:
+        (H, W, 4), float32. Optical densities of the dyes in ``look.vectors``.
+    """
+    textures, cells = draw_textures(rng, frame, look), draw_cells(front)
+    masks = draw_masks(textures, frame, plan, look)
+    empty = fat_walls(rng, frame, plan, look)
+    density, present = strands(rng, frame, plan, look)
+    stroma = masks.stroma * density * present * (1 - empty) * (1 + 0.12 * textures.fine)
+    grain = 1 + 0.16 * textures.fine + 0.08 * textures.coarse
+    cloud = 1 + 0.22 * textures.cloud
+    hematoxylin, marker = paint_nuclei(rng, textures, nuclei, front, back, look)
+    tone, answer = tones(nuclei, cells)
+    body = masks.epithelium * tone * grain * cloud
+    halo = 1 - np.float32(look.halo) * np.exp(-cells.distance / np.float32(0.8 * look.scale)) * (
+        front == 0
+    )
+    ghosts = np.clip(cloud - 1.45, 0, 1) * (1 - masks.hollow)
+    (body_h, body_e), (stroma_h, stroma_e) = look.cytoplasm, look.collagen
+    dyes = np.empty((frame.height, frame.width, 4), dtype=np.float32)
+    dyes[..., 0] = hematoxylin + (body_h * body + stroma_h * stroma) * halo + ghosts * 0.5
+    dyes[..., 1] = (body_e * body + stroma_e * stroma * cloud) * halo
+    dyes[..., 1] += 0.25 * hematoxylin * (look.stain == "he")
+    dyes[..., 2] = _brown(masks, cells, marker, answer * grain * cloud, body, look)
+    dyes[..., 3] = specks(rng, frame, look) + 0.10 * np.clip(density - 1.1, 0, 1) * masks.stroma
+    _add_blood(dyes, blood(rng, frame, plan, look) * (front == 0), look)
+    dyes[..., 0] *= 1 - 0.35 * np.clip(marker, 0, 1) * (look.marker == "nuclear")
+    return dyes
+
+
+def _brown(
+    masks: Masks, cells: Cells, marker: Array, answer: Array, body: Array, look: Look
+) -> Array:
+    """DAB: in nuclei, or in the membranes and cytoplasm of epithelium, over a faint haze."""
+    if look.stain == "he":
+        return np.zeros_like(marker)
+    haze = 0.03 * body + 0.015 * masks.stroma
+    if look.marker == "nuclear":
+        return haze + np.float32(look.brown) * marker
+    if look.marker == "membrane":
+        near = np.clip(1.2 - 0.04 * cells.distance, 0.3, 1)
+        covered = 1 - 0.55 * (cells.distance <= 0)
+        coat = (0.55 * near * covered + 0.9 * cells.membrane) * answer * masks.epithelium
+        return haze + np.float32(look.brown) * coat
+    return haze
+
+
+def _add_blood(dyes: Array, red: Array, look: Look) -> None:
+    """Put red cells over what is there: eosin in H&E, a pale tan without it."""
+    if look.stain == "he":
+        dyes[..., 1] += 0.8 * red
+        dyes[..., 2] += 0.35 * red
+    else:
+        dyes[..., 2] += 0.1 * red
+        dyes[..., 3] += 0.08 * red
+
+
+def expose(rng: np.random.Generator, dyes: Array, look: Look) -> Array:
+    """Photograph the dyes.
+
+    Args:
+        rng: Source of randomness.
+        dyes: (H, W, 4), float32, optical densities.
+        look: Settings of the image.
+
+    Returns:
+        (H, W, 3), uint8, RGB.
+    """
+    height, width = dyes.shape[:2]
+    light = od_to_rgb(cv2.transform(dyes, look.vectors.T))
+    light = cv2.GaussianBlur(light, (0, 0), look.blur)
+    lamp = smooth_noise(rng, height, width, 90.0)
+    light *= (1 + np.float32(0.012) * lamp)[..., None]
+    levels = light * (look.white * np.float32(255))
+    levels += np.float32(look.noise) * rng.standard_normal((height, width, 3), dtype=np.float32)
+    image = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
+    if not look.quality:
+        return image
+    _, stream = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, look.quality])
+    return np.ascontiguousarray(cv2.imdecode(stream, cv2.IMREAD_COLOR)[..., ::-1])
