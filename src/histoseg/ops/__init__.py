@@ -1,0 +1,3 @@
+from histoseg.ops.components import split_components
+
+__all__ = ["split_components"]
