@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the internet
+
+import albumentations as A  # noqa: N812
+import numpy as np
+
+from histoseg.contracts import Array, Record
+from histoseg.ops import split_components
+
+_MAPS = ("instances", "semantic")
+
+
+class Augment:
+    """Change a record at random: an albumentations pipeline that keeps instance maps intact.
+
+    The image and its maps go through the same draws. Afterwards each connected part of the
+    instance map is one instance: what a warp tore off or mirrored gets an id of its own. The
+    ``place`` stays that of the source, because a warped tile has no corner there.
+
+    Args:
+        transforms: Name -> albumentations transform, applied in this order; the names are for
+            the command line, and a value of None leaves that one out.
+
+    Raises:
+        TypeError: If a value is not an albumentations transform.
+
+    Source:
+        albumentations 2.0.8. Its own ``set_random_seed`` gives every transform the same
+        stream, so that two flips always coincide; here all share one generator.
+    """
+
+    def __init__(self, transforms: Mapping[str, A.BasicTransform | A.BaseCompose | None]) -> None:
+        used = {name: step for name, step in transforms.items() if step is not None}
+        for name, step in used.items():
+            if not isinstance(step, A.BasicTransform | A.BaseCompose):
+                raise TypeError(
+                    f"transform {name!r} is {step!r}; expected an albumentations transform, "
+                    "in YAML a mapping with _target_"
+                )
+        self._pipeline = A.Compose(
+            list(used.values()), additional_targets=dict.fromkeys(_MAPS, "mask")
+        )
+
+    def __call__(self, record: Record, seed: int) -> Record:
+        """Augment a record.
+
+        Args:
+            record: Has "image"; maps are (H, W) of the same size. It is not changed.
+            seed: Decides every draw, whatever was called before and in whichever process.
+
+        Returns:
+            The augmented record: same keys and types, the size that the transforms leave.
+
+        Raises:
+            ValueError: If image and maps differ in size.
+        """
+        self._pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        arrays = {"image": record["image"]}
+        ids = None
+        if "instances" in record:
+            arrays["instances"], ids = _narrow(record["instances"])
+        if "semantic" in record:
+            arrays["semantic"] = record["semantic"]
+        out = self._pipeline(**arrays)
+        augmented = record.copy()
+        augmented["image"] = out["image"]
+        if ids is not None:
+            augmented["instances"] = split_components(ids[out["instances"]])
+        if "semantic" in record:
+            augmented["semantic"] = out["semantic"]
+        return augmented
+
+
+def _narrow(labels: Array) -> tuple[Array, Array]:
+    """Ids as uint16, which every OpenCV warps, and the table that leads back (int32)."""
+    highest = int(labels.max(initial=0))
+    if highest < 2**16:
+        return labels.astype(np.uint16), np.arange(highest + 1, dtype=np.int32)
+    ids, position = np.unique(labels, return_inverse=True)
+    if len(ids) > 2**16 - 1:
+        raise ValueError(f"{len(ids)} instances in one record; at most 65534 can be augmented")
+    if ids[0] != 0:  # a warp may fill with 0, which must stay background
+        ids, position = np.insert(ids, 0, 0), position + 1
+    return position.reshape(labels.shape).astype(np.uint16), ids.astype(np.int32)
