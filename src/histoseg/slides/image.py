@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from histoseg.contracts import Array
+from histoseg.errors import UnreadableFileError
+from histoseg.slides.pixels import on_white, to_uint8, upright
+from histoseg.slides.tiff import read_tiff
+
+MAX_PIXELS = 2**30
+"""Largest picture read at once, 3 GiB of RGB; above it a slide reader is the right tool."""
+
+ORIENTATION = 0x0112
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# The classes are called by themselves: PIL.Image.open would refuse pictures above a limit that is a
+# global of PIL, and pictures of tissue are legitimately large.
+PILLOW_STARTS: dict[bytes, tuple[str, type[ImageFile]]] = {
+    b"\x89PNG\r\n\x1a\n": ("PNG", PngImageFile),
+    b"\xff\xd8\xff": ("JPEG", JpegImageFile),
+    b"BM": ("BMP", BmpImageFile),
+}
+
+
+def read_image(path: Path) -> Array:
+    """Read a picture: PNG, JPEG, TIFF or BMP, whatever its suffix says.
+
+    The EXIF orientation is applied and transparency becomes white. Depths other than 8 bits are
+    scaled as `histoseg.slides.pixels.to_uint8` says: 12 bits in a 16-bit file are not black.
+    Colour profiles are not applied. At most ``MAX_PIXELS`` pixels.
+
+    Args:
+        path: The file.
+
+    Returns:
+        (H, W, 3), uint8 RGB.
+
+    Raises:
+        UnreadableFileError: If the file is empty, damaged, animated, a stack, too large, or no
+            picture.
+        OSError: If there is no such file or it may not be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(16)
+    if not head:
+        raise UnreadableFileError(f"{path} is empty (0 bytes): copy or export it again")
+    try:
+        if head.startswith(TIFF_STARTS):
+            return np.ascontiguousarray(read_tiff(path, MAX_PIXELS))
+        for start, (kind, opener) in PILLOW_STARTS.items():
+            if head.startswith(start):
+                return np.ascontiguousarray(_read_pillow(path, kind, opener))
+    except (UnreadableFileError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise a dozen kinds, none of which names the file
+        raise UnreadableFileError(
+            f"{path} cannot be decoded, it is damaged or cut short ({error}): copy or export it"
+            " again"
+        ) from error
+    raise UnreadableFileError(
+        f"{path} is not a PNG, JPEG, TIFF or BMP file (it starts with {head[:8]!r}): convert it"
+    )
+
+
+def _read_pillow(path: Path, kind: str, opener: type[ImageFile]) -> Array:
+    with path.open("rb") as file:
+        image = opener(file, str(path))
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise UnreadableFileError(
+                f"{path}: {width} x {height} pixels, more than {MAX_PIXELS:.3g}; cut it into parts"
+            )
+        if getattr(image, "n_frames", 1) > 1:
+            raise UnreadableFileError(
+                f"{path} is animated, expected one picture: save the wanted frame as a file"
+            )
+        if kind == "PNG" and _png_depth(path) == 16:
+            rgb = _read_deep_png(path)
+        elif image.has_transparency_data:
+            rgba = np.asarray(image.convert("RGBA"))
+            rgb = on_white(rgba[..., :3], rgba[..., 3])
+        else:
+            rgb = np.asarray(image.convert("RGB"))
+        return upright(rgb, int(image.getexif().get(ORIENTATION, 1)))
+
+
+def _png_depth(path: Path) -> int:
+    with path.open("rb") as file:
+        return file.read(25)[24]
+
+
+def _read_deep_png(path: Path) -> Array:
+    # Pillow keeps only the upper byte of 16-bit colour: 12-bit pictures would come out black.
+    samples = imagecodecs.png_decode(path.read_bytes())
+    samples = samples.reshape(*samples.shape[:2], -1)
+    colours = 3 if samples.shape[-1] >= 3 else 1
+    rgb = np.repeat(to_uint8(samples[..., :colours], 16), 3 // colours, axis=-1)
+    if samples.shape[-1] == colours:
+        return rgb
+    return on_white(rgb, to_uint8(samples[..., -1], 16))

@@ -1,0 +1,13 @@
+"""Results as files: what a file extension is about. Each takes a folder and a Prediction."""
+
+from histoseg.writers.check_geojson import check_geojson as check_geojson
+from histoseg.writers.geojson import write_geojson as write_geojson
+from histoseg.writers.hovernet_json import write_hovernet_json as write_hovernet_json
+from histoseg.writers.hovernet_mat import write_hovernet_mat as write_hovernet_mat
+from histoseg.writers.overlay import draw_outlines as draw_outlines
+from histoseg.writers.overlay import write_overlay as write_overlay
+from histoseg.writers.panel import colour_instances as colour_instances
+from histoseg.writers.panel import colour_semantic as colour_semantic
+from histoseg.writers.panel import hv_to_rgb as hv_to_rgb
+from histoseg.writers.panel import panel as panel
+from histoseg.writers.table import write_table as write_table

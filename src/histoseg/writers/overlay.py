@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from histoseg.contracts import Array, Instances, Prediction
+from histoseg.writers.files import result_path, whole_file
+from histoseg.writers.legend import legend
+
+UNCLASSIFIED = (0, 255, 255)
+"""Cyan stands out from haematoxylin, eosin and DAB, and is in none of the usual class palettes."""
+
+
+def draw_outlines(image: Array, instances: Instances, colours: Array, thickness: int = 2) -> Array:
+    """Draw the border of each object, inside of it, so that touching objects keep two lines.
+
+    Args:
+        image: (H, W, 3), uint8.
+        instances: N objects of the same frame.
+        colours: (N, 3), uint8, one for each object.
+        thickness: Of the line, px, at least 1.
+
+    Returns:
+        (H, W, 3), uint8, a copy.
+
+    Raises:
+        ValueError: If image and label array differ in size, or colours in number.
+
+    Example:
+        >>> labels = np.zeros((5, 5), np.int32)
+        >>> labels[1:4, 1:4] = 7
+        >>> square = Instances(labels, np.array([7]), *[np.zeros(1)] * 4, (np.zeros((1, 2)),))
+        >>> red = np.array([[255, 0, 0]], np.uint8)
+        >>> draw_outlines(np.zeros((5, 5, 3), np.uint8), square, red, 1)[..., 0]
+        array([[  0,   0,   0,   0,   0],
+               [  0, 255, 255, 255,   0],
+               [  0, 255,   0, 255,   0],
+               [  0, 255, 255, 255,   0],
+               [  0,   0,   0,   0,   0]], dtype=uint8)
+    """
+    labels = instances.labels
+    if image.shape != (*labels.shape, 3) or len(colours) != len(instances):
+        raise ValueError(
+            f"image {image.shape} and {len(colours)} colours do not fit labels {labels.shape} and"
+            f" {len(instances)} objects"
+        )
+    drawn = image.copy()
+    if len(instances):
+        line = _border(labels, thickness) & np.isin(labels, instances.ids)
+        drawn[line] = colours[np.searchsorted(instances.ids, labels[line])]
+    return drawn
+
+
+def _border(labels: Array, thickness: int) -> Array:
+    """Pixels of objects at most ``thickness`` from another label or the edge of the image."""
+    framed = np.pad(labels, 1, constant_values=-1)
+    inner = framed[1:-1, 1:-1]
+    beside = (framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:])
+    edge: Array = np.zeros(labels.shape, dtype=np.uint8)
+    for neighbour in beside:
+        edge |= neighbour != inner
+    if thickness > 1:
+        size = 2 * thickness - 1
+        edge = cv2.dilate(edge, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    return (edge > 0) & (labels > 0)
+
+
+def write_overlay(folder: Path, prediction: Prediction) -> Path:
+    """Write the image with each nucleus outlined in the colour of its class, as PNG.
+
+    Below the image a legend tells the classes and how many nuclei each has; the image itself keeps
+    its size and stays in the upper left corner. Nuclei without class are cyan.
+
+    Args:
+        folder: Of all results; the file is ``overlay/{name}.png`` below it.
+        prediction: Of one image.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    path = result_path(folder, prediction.name, "overlay", ".png")
+    found = prediction.instances
+    palette = np.array([UNCLASSIFIED, *prediction.colours], dtype=np.uint8)
+    kinds = found.semantic if prediction.classes else np.zeros_like(found.semantic)
+    drawn = draw_outlines(prediction.image, found, palette[kinds])
+    none, *counts = np.bincount(kinds, minlength=len(palette)).tolist()
+    rows = [
+        (f"{name} {count}", colour)
+        for name, colour, count in zip(prediction.classes, prediction.colours, counts, strict=True)
+    ]
+    if none or not rows:
+        rows.append((f"{'no class' if rows else 'nuclei'} {none}", UNCLASSIFIED))
+    picture = np.concatenate([drawn, legend(rows, drawn.shape[1])])
+    _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    with whole_file(path) as file:
+        file.write(png.tobytes())
+    return path
