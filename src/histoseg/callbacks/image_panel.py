@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch import Tensor
 from typing_extensions import override
 
 from histoseg.contracts import Array
-from histoseg.writers import draw_map, draw_outlines, panel, write_png
+from histoseg.writers import Colours, map_pictures, outlined, panel, to_uint8, write_png
 
 
 class ImagePanel(pl.Callback):
@@ -58,21 +56,14 @@ class ImagePanel(pl.Callback):
                 logger.experiment.add_image("val", picture, trainer.global_step, dataformats="HWC")
 
 
-def _pictures(outputs: Mapping[str, Any], i: int, colours: Any) -> dict[str, Array]:
+def _pictures(outputs: Mapping[str, Any], i: int, colours: Colours) -> dict[str, Array]:
     """One row of the panel, by title."""
     image = to_uint8(outputs["image"][i])
     pictures = {"image": image}
     for title, prefix in (("truth", ""), ("prediction", "pred_")):
-        labels = outputs[f"{prefix}instances"][i].cpu().numpy()
-        semantic = outputs.get(f"{prefix}semantic")
-        kinds = None if semantic is None else semantic[i].cpu().numpy()
-        pictures[title] = draw_outlines(image, labels, kinds, colours)
+        maps = {k: outputs.get(f"{prefix}{k}") for k in ("instances", "semantic")}
+        arrays = {k: None if m is None else m[i].cpu().numpy() for k, m in maps.items()}
+        pictures[title] = outlined(image, arrays["instances"], arrays["semantic"], colours)
     for name, maps in outputs["maps"].items():
-        pictures |= draw_map(name, maps[i].float().cpu().numpy(), colours)
+        pictures |= map_pictures(name, maps[i].float().cpu().numpy(), colours)
     return pictures
-
-
-def to_uint8(image: Tensor) -> Array:
-    """(C, H, W) in [0, 1] to (H, W, C) in 0..255."""
-    array: Array = image.detach().float().cpu().mul(255).round().clamp(0, 255).numpy()
-    return np.ascontiguousarray(array.astype(np.uint8).transpose(1, 2, 0))

@@ -12,10 +12,9 @@ import torch.distributed as dist
 from torch import Tensor
 from typing_extensions import override
 
-from histoseg.callbacks.image_panel import to_uint8
 from histoseg.contracts import Array
 from histoseg.metrics.functional import image_scores
-from histoseg.writers import draw_outlines, panel, write_png
+from histoseg.writers import outlined, panel, to_uint8, write_png
 
 Row = dict[str, Any]
 
@@ -53,7 +52,7 @@ class PerImageScores(pl.Callback):
             self.rows.append({"image": name, "tissue": tissue, **scores})
             image = to_uint8(outputs["image"][i])
             sides = [
-                draw_outlines(image, maps[f"{p}instances"], maps.get(f"{p}semantic"), colours)  # type: ignore[arg-type]
+                outlined(image, maps[f"{p}instances"], maps.get(f"{p}semantic"), colours)  # type: ignore[arg-type]
                 for p in ("", "pred_")
             ]
             self._keep_if_bad(name, self.rows[-1], sides)
@@ -77,7 +76,8 @@ class PerImageScores(pl.Callback):
         """Draw an image if it is among the worst so far, and forget the one it displaces."""
         worst = self._worst_first(self.rows)[: self.worst]
         if any(r is row for r in worst):
-            self.pictures[name] = panel([sides], [f"truth: {name}", f"{self.rank_by} {row[self.rank_by]:.3f}"])
+            titles = [f"truth: {name}", f"{self.rank_by} {row[self.rank_by]:.3f}"]
+            self.pictures[name] = panel([sides], titles)
             kept = {r["image"] for r in worst}
             self.pictures = {k: v for k, v in self.pictures.items() if k in kept}
 

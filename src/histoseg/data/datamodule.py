@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 import cv2
 import pytorch_lightning as pl
-from histoseg.data.augment import Augment, fit_to_tile
-from histoseg.data.sample import to_sample
 from torch.utils.data import DataLoader, Dataset
 from typing_extensions import override
 
 from histoseg.contracts import Record, Sample
+from histoseg.data.augment import Augment
 from histoseg.data.draws import Draw, Draws
+from histoseg.data.sample import to_sample
+from histoseg.data.tile import centre_tile
 
 
 class Records(Protocol):
@@ -113,7 +114,7 @@ class TileDataModule(pl.LightningDataModule):
         return self._loader(Tiles(self.records("test"), _unchanged), batch_size=1)
 
     def _centre(self, record: Record, seed: int) -> Record:
-        return fit_to_tile(record, self.tile)
+        return centre_tile(record, self.tile)
 
     def _loader(
         self,

@@ -10,4 +10,9 @@ from histoseg.writers.panel import colour_instances as colour_instances
 from histoseg.writers.panel import colour_semantic as colour_semantic
 from histoseg.writers.panel import hv_to_rgb as hv_to_rgb
 from histoseg.writers.panel import panel as panel
+from histoseg.writers.picture import write_png as write_png
+from histoseg.writers.sample_pictures import Colours as Colours
+from histoseg.writers.sample_pictures import map_pictures as map_pictures
+from histoseg.writers.sample_pictures import outlined as outlined
+from histoseg.writers.sample_pictures import to_uint8 as to_uint8
 from histoseg.writers.table import write_table as write_table

@@ -1,0 +1,76 @@
+"""A sheet of what a model will be given: the check to make before any training."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from histoseg.ops.crop import centre_crop
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from histoseg.contracts import Array, Sample
+from histoseg.data.datamodule import TileDataModule, Tiles
+from histoseg.data.draws import Draw
+from histoseg.engine import checkpoint
+from histoseg.engine.contract import check_contract
+from histoseg.modules.base import Module
+from histoseg.writers import Colours, map_pictures, outlined, panel, to_uint8, write_png
+
+log = logging.getLogger(__name__)
+COLUMNS = 8  # pictures in a row, where a sample is one picture
+
+
+def view(cfg: DictConfig) -> Path:
+    """Draw augmented samples with instance outlines in class colours, and a model's targets.
+
+    Args:
+        cfg: Composed from ``conf/view.yaml``.
+
+    Returns:
+        The PNG.
+    """
+    module = None
+    if cfg.get("model"):
+        check_contract(cfg)
+        module = checkpoint.build(cfg)
+    data: TileDataModule = instantiate(cfg.data)
+    tiles = Tiles(data.records(cfg.split), data.augment)
+    rng = np.random.default_rng(cfg.seed)
+    draws = [Draw(int(i), int(rng.integers(2**32))) for i in rng.permutation(len(tiles))[: cfg.n]]
+    colours = [(c[0], c[1], c[2]) for c in data.colours]
+    cells = [_pictures(tiles[draw], module, colours) for draw in draws]
+    titles = list(cells[0])
+    flat = [picture for cell in cells for picture in cell.values()]
+    width = len(titles) if len(titles) > 2 else min(COLUMNS, len(flat))
+    flat += [np.full_like(flat[0], 255)] * (-len(flat) % width)
+    rows = [flat[i : i + width] for i in range(0, len(flat), width)]
+    path = write_png(Path(cfg.output), panel(rows, [titles[i % len(titles)] for i in range(width)]))
+    log.info("%d samples of %s (%s): %s", len(cells), cfg.split, ", ".join(data.classes), path)
+    return path
+
+
+def _pictures(sample: Sample, module: Module | None, colours: Colours) -> dict[str, Array]:
+    image = to_uint8(sample["image"])
+    if "instances" not in sample:
+        return {"image": image}
+    semantic = sample["semantic"].numpy() if "semantic" in sample else None
+    pictures = {
+        "image": image,
+        "annotation": outlined(image, sample["instances"].numpy(), semantic, colours),
+    }
+    if module is not None:
+        batch = Sample(**{k: v[None] for k, v in sample.items() if isinstance(v, torch.Tensor)})  # type: ignore[typeddict-item]
+        for name, maps in module.targets(batch).items():
+            whole = _in_frame(maps[0], sample["image"])
+            pictures |= map_pictures(name, whole, colours)
+    return pictures
+
+
+def _in_frame(maps: torch.Tensor, image: torch.Tensor) -> Array:
+    """Maps (C, h, w) in the middle of a frame as large as the image, which they are centred on."""
+    frame = maps.new_zeros((len(maps), *image.shape[-2:]))
+    centre_crop(frame[None], maps.shape[-2:])[0].copy_(maps)
+    return np.asarray(frame.numpy())

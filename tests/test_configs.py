@@ -1,0 +1,122 @@
+"""Every YAML of ``conf/`` is composed and built here, without being listed anywhere."""
+
+from pathlib import Path
+
+import pytest
+from hydra.errors import ConfigCompositionException
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError
+
+import histoseg.cli.conf
+from conftest import CONF, ROOT, Compose, tiny_overrides
+from histoseg.engine.contract import check_contract
+from histoseg.engine.phases import phases
+from histoseg.modules.base import Module
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+MODELS, DATA = choices("model"), choices("data")
+GROUPS = ("trainer", "callbacks", "logger", "debug", "model/optimizer", "model/scheduler")
+
+
+def fitting_data(model: str) -> str:
+    """Data that a model can be tried on without a download."""
+    return {}.get(model, "synthetic")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_is_built_small_and_has_its_companions(model: str, composed: Compose) -> None:
+    name = model.removesuffix("_original")
+    for companion in (f"docs/models/{name}.md", f"src/histoseg/modules/{name}.py"):
+        assert (ROOT / companion).is_file(), f"add {companion}"
+    cfg = composed("train", f"model={model}", f"data={fitting_data(model)}", tiny=model)
+    check_contract(cfg)
+    for phase in phases(cfg):
+        assert isinstance(instantiate(phase.model), Module)
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_data_compose_and_have_their_companions(data: str, composed: Compose) -> None:
+    for companion in (f"docs/data/{data}.md", f"src/histoseg/data/{data}.py"):
+        assert (ROOT / companion).is_file(), f"add {companion}"
+    cfg = composed("view", f"data={data}")
+    OmegaConf.to_container(cfg.data, resolve=True)
+    assert cfg.data.tile > 0
+    assert len(cfg.data.colours) in (0, len(cfg.data.classes))
+
+
+@pytest.mark.parametrize("augment", choices("data/augment"))
+def test_augmentations_are_built(augment: str, composed: Compose) -> None:
+    cfg = composed("view", "data=synthetic", f"data/augment={augment}")
+    assert callable(instantiate(cfg.data.augment))
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [(group, choice) for group in GROUPS for choice in choices(group)],
+)
+def test_every_choice_of_a_group_composes(group: str, choice: str, composed: Compose) -> None:
+    cfg = composed("train", "model=hovernet", "data=synthetic", f"{group}={choice}")
+    node = OmegaConf.select(cfg, group.replace("/", "."))
+    if node is not None:
+        OmegaConf.to_container(node, resolve=True)
+
+
+@pytest.mark.parametrize("callbacks", choices("callbacks"))
+def test_callbacks_are_built(callbacks: str, composed: Compose) -> None:
+    cfg = composed("train", "model=hovernet", "data=synthetic", f"callbacks={callbacks}")
+    instantiate(cfg.callbacks)
+
+
+@pytest.mark.parametrize("logger", ["csv", "tensorboard", "none"])
+def test_loggers_are_built(logger: str, composed: Compose) -> None:
+    cfg = composed("train", "model=hovernet", "data=synthetic", f"logger={logger}")
+    instantiate(cfg.logger)
+
+
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_an_experiment_says_its_question_command_cost_and_expectation(
+    experiment: str, composed: Compose
+) -> None:
+    header = (CONF / "experiment" / f"{experiment}.yaml").read_text().split("defaults:")[0]
+    for word in ("Question:", "Command:", "Cost:", "Expect:"):
+        assert word in header, f"{experiment}.yaml: say {word} in its header"
+    cfg = composed("train", f"experiment={experiment}")
+    check_contract(cfg)
+    for phase in phases(cfg):
+        OmegaConf.to_container(phase, resolve=True)
+
+
+def test_a_typo_is_refused(composed: Compose) -> None:
+    with pytest.raises(ConfigCompositionException, match="Could not override"):
+        composed("train", "model=hovernet", "data=synthetic", "model.lrr=3")
+
+
+def test_an_unknown_choice_lists_what_there_is(composed: Compose) -> None:
+    with pytest.raises(Exception, match="hovernet_original"):
+        composed("train", "model=hovernut", "data=synthetic")
+
+
+def test_a_typo_in_a_phase_is_refused(composed: Compose) -> None:
+    cfg = composed("train", "model=hovernet", "data=synthetic", "+phases.all.model.freez=1")
+    with pytest.raises((ConfigAttributeError, KeyError), match="freez"):
+        list(phases(cfg))
+
+
+def test_no_yaml_but_those_of_groups_and_commands() -> None:
+    roots = {path.stem for path in CONF.glob("*.yaml")}
+    verbs = {path.stem for path in (ROOT / "src" / "histoseg" / "cli").glob("[a-z]*.py")} - {"conf"}
+    assert roots == verbs, "each command has one root configuration of its name"
+
+
+def test_tiny_overrides_exist_for_every_model() -> None:
+    for model in MODELS:
+        assert tiny_overrides(model)
+
+
+def test_configurations_lie_where_the_command_line_looks() -> None:
+    assert Path(histoseg.cli.conf.CONF) == CONF
