@@ -1,0 +1,2 @@
+from histoseg.ops.components import split_components as split_components
+from histoseg.ops.crop import centre_crop as centre_crop
