@@ -1,0 +1,1 @@
+from histoseg.ops.instances import instances_from_labels as instances_from_labels
