@@ -1,0 +1,1 @@
+from histoseg.postprocess.hover import HoverWatershed as HoverWatershed
