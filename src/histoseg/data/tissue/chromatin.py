@@ -105,7 +105,12 @@ def _nucleoli(rng: np.random.Generator, nuclei: Nuclei, front: Array, look: Look
 
 def _defocus(layer: Array, haze: Array, look: Look) -> Array:
     """Blur the share ``haze`` of a layer."""
+    edge = max(
+        0.22 * look.scale, 0.6
+    )  # the section is thicker than a pixel: outlines are not steps
     if not haze.any():
-        return layer
+        return cv2.GaussianBlur(layer, (0, 0), edge)
     out = layer * haze
-    return layer - out + cv2.GaussianBlur(out, (0, 0), max(0.5 * look.scale, 1.2))
+    return cv2.GaussianBlur(layer - out, (0, 0), edge) + cv2.GaussianBlur(
+        out, (0, 0), max(0.5 * look.scale, 1.2)
+    )

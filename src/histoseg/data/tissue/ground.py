@@ -52,7 +52,7 @@ def draw_cells(front: Array) -> Cells:
     return Cells(
         owner=owner[:height, :width].astype(np.int32),
         distance=2 * cv2.resize(distance, size)[:height, :width],
-        membrane=cv2.resize(edge, size)[:height, :width],
+        membrane=cv2.resize(cv2.GaussianBlur(edge, (0, 0), 0.6), size)[:height, :width],
     )
 
 
@@ -109,12 +109,17 @@ def fat_walls(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) ->
 
 def strands(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) -> tuple[Array, Array]:
     """Collagen: its density, about 1, and the share of it that is there (gaps are 0): (H, W) each."""
-    across, along = frame.enlarge(plan.across), frame.enlarge(plan.along)
     px = look.scale
-    bundle = fibre_noise(rng, across, along, max(1.8 * px, 2.0), 13 * px)
-    fibre = fibre_noise(rng, across, along, max(0.5 * px, 1.1), 5 * px)
+
+    def weave(thickness: float, length: float) -> Array:
+        across, along = plan.across / np.float32(thickness), plan.along / np.float32(length)
+        return fibre_noise(rng, frame.enlarge(across), frame.enlarge(along))
+
+    bundle = weave(max(1.8 * px, 2.0), 13 * px)
+    fibre = weave(max(0.5 * px, 1.1), 5 * px)
     airy = frame.enlarge(smooth_noise(rng, *frame.shape, max(9 * px / 4, 1.0)))
-    density = np.clip(1 + 0.2 * bundle + 0.3 * fibre, 0.15, 2.2)
+    clear = np.float32(look.fibrous) * np.clip(0.7 + 0.5 * airy, 0.1, 1.6)
+    density = np.clip(1 + clear * (0.22 * bundle + 0.32 * fibre), 0.15, 2.2)
     gap = 0.6 * bundle + 0.5 * fibre + 0.7 * airy - np.float32(look.loose)
     return density, np.clip(0.7 + gap / np.float32(0.7), 0.06, 1)
 
@@ -158,5 +163,7 @@ def specks(rng: np.random.Generator, frame: Frame, look: Look) -> Array:
 
 
 def tones(nuclei: Nuclei, cells: Cells) -> tuple[Array, Array]:
-    """Each cell's depth of colour, and its answer to the marker: (H, W), float32."""
-    return per_nucleus(nuclei.tone, cells.owner), per_nucleus(nuclei.brown > 0, cells.owner)
+    """Each cell's depth of colour, and its answer to a membrane marker: (H, W), float32."""
+    tone = per_nucleus(nuclei.tone, cells.owner)
+    answer = np.where(per_nucleus(nuclei.brown, cells.owner) > 0, tone, np.float32(0.2))
+    return cv2.blur(tone, (5, 5)), cv2.blur(answer, (5, 5))

@@ -42,10 +42,10 @@ class Recipe:
 
 
 TISSUES: Final[dict[str, Recipe]] = {
-    "gland": Recipe(share=0.27, gland=0.35, malignant=-1.6, inflamed=-0.8, fat=-2.8, torn=-2.4),
+    "gland": Recipe(share=0.32, gland=0.35, malignant=-1.6, inflamed=-0.8, fat=-2.8, torn=-2.4),
     "tumour": Recipe(share=0.30, gland=0.75, malignant=1.8, inflamed=-0.6, fat=-2.8, torn=-2.4),
-    "stroma": Recipe(share=0.22, gland=-1.5, malignant=0.0, inflamed=-0.9, fat=-1.9, torn=-1.9),
-    "lymphoid": Recipe(share=0.17, gland=-1.2, malignant=0.3, inflamed=1.4, fat=-2.6, torn=-2.2),
+    "stroma": Recipe(share=0.20, gland=-1.5, malignant=0.0, inflamed=-0.9, fat=-1.9, torn=-1.9),
+    "lymphoid": Recipe(share=0.14, gland=-1.2, malignant=0.3, inflamed=1.4, fat=-2.6, torn=-2.2),
     "empty": Recipe(share=0.04, gland=-9.0, malignant=0.0, inflamed=-9.0, fat=-1.0, torn=1.6),
 }
 
@@ -66,6 +66,7 @@ class Look:
         cytoplasm: Optical densities of (hematoxylin, eosin) in epithelial cytoplasm.
         collagen: Optical densities of (hematoxylin, eosin) in stroma.
         loose: Level of the gaps between strands; higher is airier.
+        fibrous: Contrast of the strands.
         halo: Share of eosin lost round a nucleus.
         crowding: Distance at which neighbours touch (1) or overlap (below 1).
         disorder: Sigma in radians of how tumour nuclei turn away from the basement membrane.
@@ -89,6 +90,7 @@ class Look:
     cytoplasm: tuple[float, float]
     collagen: tuple[float, float]
     loose: float
+    fibrous: float
     halo: float
     crowding: float
     disorder: float
@@ -116,7 +118,7 @@ def draw_look(rng: np.random.Generator, stain: Stain, tissue: str | None, mpp: f
         mpp: Nominal µm per pixel.
 
     Returns:
-        The settings. Cells are 0.42 to 0.95 times their nominal size: more variety than one species in one
+        The settings. Cells are 0.4 to 0.88 times their nominal size: more variety than one species in one
         laboratory has, so that a model also meets the look of half the magnification.
     """
     he = stain == "he"
@@ -129,15 +131,16 @@ def draw_look(rng: np.random.Generator, stain: Stain, tissue: str | None, mpp: f
     return Look(
         tissue=tissue or drawn,
         stain=stain,
-        scale=float(np.exp(u(np.log(0.42), np.log(0.95)))) / mpp,
+        scale=float(np.exp(u(np.log(0.4), np.log(0.88)))) / mpp,
         vectors=_vectors(rng, he),
         marker=marker,
-        positive=u(0.05, 0.9) if marker == "nuclear" else u(0.5, 1.0),
-        brown=u(0.4, 1.5),
+        positive=u(0.05, 0.9) if marker == "nuclear" else u(0.75, 1.0),
+        brown=u(0.4, 1.7),
         nuclear=u(0.75, 1.3) if he else u(0.4, 0.85),
         cytoplasm=(u(0.02, 0.22), u(0.2, 0.55)) if he else (u(0.01, 0.12), 0.0),
         collagen=(u(0.0, 0.08), u(0.15, 0.5)) if he else (u(0.04, 0.18), 0.0),
         loose=u(-2.2, 0.1),
+        fibrous=u(0.3, 1.0),
         halo=u(0.0, 0.6),
         crowding=u(0.78, 1.02),
         disorder=u(0.25, 1.5),

@@ -120,7 +120,7 @@ def outlines(nuclei: Nuclei) -> Array:
     cos, sin = np.cos(turn), np.sin(turn)
     angles = WAVES[:, None] * turn
     basis = np.stack([np.cos(angles), np.sin(angles)], axis=1).reshape(-1, CORNERS)
-    radius = 1 + nuclei.waves.reshape(len(nuclei), -1) @ basis.astype(np.float32)
+    radius = 1 + nuclei.waves.reshape(-1, 2 * len(WAVES)) @ basis.astype(np.float32)
     u = radius * cos * nuclei.axes[:, :1]
     v = radius * sin * nuclei.axes[:, 1:] * (1 - nuclei.taper[:, None] * cos**4)
     v = v + nuclei.bend[:, None] * nuclei.axes[:, 1:] * (cos**2 - 0.5)

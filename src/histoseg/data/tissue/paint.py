@@ -21,7 +21,7 @@ from histoseg.data.tissue.ground import (
 from histoseg.data.tissue.look import Look
 from histoseg.data.tissue.nuclei import Nuclei
 from histoseg.data.tissue.plan import Frame, Plan
-from histoseg.ops.noise import smooth_noise
+from histoseg.ops.noise import smooth_noise, white_noise
 from histoseg.ops.stain import od_to_rgb
 
 
@@ -66,7 +66,8 @@ def paint(
     dyes = np.empty((frame.height, frame.width, 4), dtype=np.float32)
     dyes[..., 0] = hematoxylin + (body_h * body + stroma_h * stroma) * halo + ghosts * 0.5
     dyes[..., 1] = (body_e * body + stroma_e * stroma * cloud) * halo
-    dyes[..., 1] += 0.25 * hematoxylin * (look.stain == "he")
+    if look.stain == "he":
+        dyes[..., 1] += 0.25 * hematoxylin + 0.15 * cells.membrane * body
     dyes[..., 2] = _brown(masks, cells, marker, answer * grain * cloud, body, look)
     dyes[..., 3] = specks(rng, frame, look) + 0.10 * np.clip(density - 1.1, 0, 1) * masks.stroma
     _add_blood(dyes, blood(rng, frame, plan, look) * (front == 0), look)
@@ -86,7 +87,7 @@ def _brown(
     if look.marker == "membrane":
         near = np.clip(1.2 - 0.04 * cells.distance, 0.3, 1)
         covered = 1 - 0.55 * (cells.distance <= 0)
-        coat = (0.55 * near * covered + 0.9 * cells.membrane) * answer * masks.epithelium
+        coat = (0.75 * near * covered + 0.9 * cells.membrane) * answer * masks.epithelium
         return haze + np.float32(look.brown) * coat
     return haze
 
@@ -113,12 +114,12 @@ def expose(rng: np.random.Generator, dyes: Array, look: Look) -> Array:
         (H, W, 3), uint8, RGB.
     """
     height, width = dyes.shape[:2]
-    light = od_to_rgb(cv2.transform(dyes, look.vectors.T))
+    light = od_to_rgb(dyes @ look.vectors)
     light = cv2.GaussianBlur(light, (0, 0), look.blur)
-    lamp = smooth_noise(rng, height, width, 90.0)
-    light *= (1 + np.float32(0.012) * lamp)[..., None]
+    lamp = smooth_noise(rng, height // 16 + 1, width // 16 + 1, 6.0)
+    light *= cv2.resize(1 + 0.012 * lamp, (width, height))[..., None]
     levels = light * (look.white * np.float32(255))
-    levels += np.float32(look.noise) * rng.standard_normal((height, width, 3), dtype=np.float32)
+    levels += np.float32(look.noise) * white_noise(rng, height, width, 3)
     image = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
     if not look.quality:
         return image
