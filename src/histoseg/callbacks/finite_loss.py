@@ -34,7 +34,7 @@ class FiniteLoss(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor
     ) -> None:
         if bool(torch.isfinite(loss)):
-            self.last = float(loss)
+            self.last = float(loss.detach())
             return
         raise NonFiniteLossError(
             f"the loss is {float(loss)} at step {trainer.global_step} "

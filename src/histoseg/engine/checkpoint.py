@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
-from zipfile import BadZipFile
 
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 import histoseg
 from histoseg.errors import CheckpointError
 from histoseg.modules.base import Module
+from histoseg.weights import read_checkpoint
 
 log = logging.getLogger(__name__)
 TRUSTED = ("histoseg.", "torch.optim.", "torch.nn.", "torchmetrics.", "albumentations.")
@@ -28,19 +26,11 @@ def read(path: Path) -> dict[str, Any]:
         path: A checkpoint of histoseg.
 
     Raises:
-        CheckpointError: If it is missing, cut short, not a checkpoint, or not one of histoseg.
+        FileNotFoundError: If there is none.
+        CheckpointError: If it is cut short, not a checkpoint, or not one of histoseg.
     """
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, BadZipFile, pickle.UnpicklingError, OSError, ValueError) as e:
-        raise CheckpointError(
-            f"{path} ({path.stat().st_size:,} bytes) cannot be read: cut short or not a checkpoint "
-            f"({type(e).__name__}: {str(e).splitlines()[0][:120]}). Another one of the run may be "
-            "whole: look in its checkpoints folder"
-        ) from e
-    if not isinstance(content, dict) or "histoseg" not in content:
+    content = read_checkpoint(path)
+    if "histoseg" not in content:
         raise CheckpointError(
             f"{path} was not written by histoseg. Weights of an original repository load with "
             "python train.py model=... model.pretrained=<path>"

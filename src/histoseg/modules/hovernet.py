@@ -18,6 +18,7 @@ from histoseg.networks import HoVerNet as Network
 from histoseg.ops.crop import centre_crop
 from histoseg.targets import hover_targets
 from histoseg.weights import hovernet as official
+from histoseg.weights import read_checkpoint
 
 
 class HoVerNet(Module):
@@ -52,6 +53,10 @@ class HoVerNet(Module):
     ) -> None:
         super().__init__(network(classes=len(facts["classes"])), **facts)
         self.network: Network
+        side = self.network.output_size(self.tile, self.tile)[0]
+        if side != self.tile - 2 * self.margin:
+            right = (self.tile - side) // 2
+            raise ValueError(f"the network turns {self.tile} px into {side}: set model.margin={right}")
         self.weights, self.msge_axes = dict(weights), msge_axes
         if pretrained is not None:
             self.load_pretrained(Path(pretrained))
@@ -113,4 +118,16 @@ class HoVerNet(Module):
         Raises:
             CheckpointError: If the file is damaged or holds another network.
         """
-        official.load(self.network, path)
+        content, fresh = read_checkpoint(path), self.network.state_dict()
+        if "histoseg" in content:
+            state = content["state_dict"]
+            prefix = "network."
+            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            weights = official.with_other_classes(own, fresh)
+        else:
+            state = official.read_official(path)
+            if any(key.startswith("decoder.") for key in state):
+                weights = official.with_other_classes(official.from_official(state), fresh)
+            else:
+                weights = fresh | official.encoder_from_official(state, fresh).found
+        self.network.load_state_dict(weights)

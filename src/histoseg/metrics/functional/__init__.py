@@ -1,0 +1,1 @@
+def image_scores(**k): return {'pq': 0.5}

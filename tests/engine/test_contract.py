@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+from conftest import CONF, Compose
+
+from histoseg.engine.contract import check_contract
+from histoseg.errors import ContractError
+
+
+def test_a_model_with_classes_refuses_data_without(composed: Compose) -> None:
+    cfg = composed("train", "model=hovernet", "data=dsb2018", "model.classes=[a]", "name=x-dsb2018")
+    with pytest.raises(ContractError, match=r"'semantic'; data=dsb2018 gives .*fit: .*synthetic"):
+        check_contract(cfg, Path(CONF))
+
+
+def test_a_model_without_classes_takes_them(composed: Compose) -> None:
+    check_contract(composed("train", "model=hovernet", "data=dsb2018"))
+
+
+def test_other_classes_are_refused_naming_both(composed: Compose) -> None:
+    cfg = composed("train", "model=hovernet", "data=synthetic", "model.classes=[a,b]")
+    with pytest.raises(ContractError, match=r"\['a', 'b'\].*neoplastic"):
+        check_contract(cfg)
+
+
+def test_a_tile_smaller_than_the_models_is_refused(composed: Compose) -> None:
+    cfg = composed("train", "model=hovernet", "data=synthetic", "data.tile=128")
+    with pytest.raises(ContractError, match=r"set data\.tile=256"):
+        check_contract(cfg)

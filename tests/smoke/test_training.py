@@ -1,0 +1,205 @@
+"""Runs, end to end, small enough for a CPU."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import DictConfig
+
+from conftest import ROOT, Compose, tiny_overrides
+from histoseg.engine import checkpoint
+from histoseg.engine.train import train
+
+SMALL = [
+    "data=synthetic",
+    "data.splits.train.length=8",
+    "data.splits.val.length=2",
+    "data.splits.test.length=2",
+    "data.num_workers=0",
+    "phases.decoders.data.batch_size=4",
+    "phases.all.data.batch_size=4",
+    "trainer.max_epochs=1",
+    "trainer.enable_progress_bar=false",
+    "trainer.enable_model_summary=false",
+    "trainer.num_sanity_val_steps=0",
+]
+
+
+def small(composed: Compose, *more: str, model: str = "hovernet") -> DictConfig:
+    return composed("train", f"model={model}", *SMALL, *more, tiny=model)
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.read(path)["state_dict"]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def losses(run: Path) -> list[float]:
+    with (run / "metrics.csv").open(newline="") as f:
+        return [float(r["train/loss"]) for r in csv.DictReader(f) if r["train/loss"]]
+
+
+def test_a_run_leaves_everything_a_stranger_needs(composed: Compose) -> None:
+    cfg = small(composed)
+    best = train(cfg)
+    run = Path(cfg.paths.run)
+    assert best is not None
+    for name in (
+        "best.ckpt", "config.yaml", "environment.json", "metrics.csv", "tensorboard/all",
+        "test/metrics.json", "test/images.csv", "decoders/done.json",
+        "all/checkpoints/last.ckpt", "all/panels/epoch_000.png",
+    ):  # fmt: skip
+        assert (run / name).exists(), name
+    facts = json.loads((run / "environment.json").read_text())
+    assert facts["packages"]["torch"] == torch.__version__.split("+")[0]
+    with (run / "metrics.csv").open(newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert {row["phase"] for row in rows} == {"decoders", "all"}
+    scores = json.loads((run / "test" / "metrics.json").read_text())
+    assert 0 <= scores["test/dice"] <= 1
+
+
+def test_the_first_phase_leaves_the_encoder_alone_and_hands_its_weights_on(
+    composed: Compose,
+) -> None:
+    cfg = small(composed, "test=false")
+    train(cfg)
+    run = Path(cfg.paths.run)
+    first = weights(run / "decoders" / "checkpoints" / "last.ckpt")
+    torch.manual_seed(0)
+    fresh = checkpoint.build(cfg).state_dict()
+    assert first.keys() == fresh.keys()
+    last = weights(run / "all" / "checkpoints" / "last.ckpt")
+    encoder = [k for k in last if k.startswith("network.encoder") and k.endswith("conv1.weight")]
+    assert encoder
+    assert any(not torch.equal(first[k], last[k]) for k in encoder), "phase 2 trains the encoder"
+
+
+def test_the_same_seed_gives_the_same_curve_whatever_the_workers(composed: Compose) -> None:
+    first = small(composed, "test=false", "trainer.deterministic=true")
+    train(first)
+    curve = losses(Path(first.paths.run))
+    second = small(
+        composed, "test=false", "trainer.deterministic=true", "data.num_workers=2",
+        f"paths.run={first.paths.run}-again",
+    )  # fmt: skip
+    train(second)
+    assert losses(Path(second.paths.run)) == curve
+    third = small(composed, "test=false", "seed=1", f"paths.run={first.paths.run}-other")
+    train(third)
+    assert losses(Path(third.paths.run)) != curve
+
+
+def test_a_finished_run_is_not_trained_again(composed: Compose) -> None:
+    cfg = small(composed, "test=false")
+    first = train(cfg)
+    stamp = (Path(cfg.paths.run) / "all" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    assert train(cfg) == first
+    assert (Path(cfg.paths.run) / "all" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["callbacks=ema"],
+        ["trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=1.0"],
+        ["trainer.precision=bf16-mixed"],
+        ["model.classes=[]"],
+        ["model.network.encoder=resnet18"],
+        ["model/scheduler=plateau", "model/optimizer=sgd", "channels_last=false"],
+    ],
+    ids=lambda more: more[0],
+)
+def test_options_train(more: list[str], composed: Compose) -> None:
+    cfg = small(composed, *more, "phases.decoders.model.freeze_encoder=reference")
+    train(cfg)
+    assert (Path(cfg.paths.run) / "test" / "metrics.json").is_file()
+
+
+def test_two_tiles_can_be_learned_by_heart(composed: Compose) -> None:
+    cfg = small(
+        composed, "debug=overfit", "trainer.max_epochs=15", "trainer.overfit_batches=1",
+        "data/augment=none", "~phases.decoders", "model.optimizer.lr=0.003",
+        "phases.all.data.batch_size=2", "data.splits.train.length=2",
+    )  # fmt: skip
+    train(cfg)
+    curve = losses(Path(cfg.paths.run))
+    assert curve[-1] < 0.5 * curve[0]
+
+
+def command(run: Path, *more: str) -> list[str]:
+    tiny = [*tiny_overrides("hovernet"), *SMALL]
+    return [
+        sys.executable,
+        str(ROOT / "train.py"),
+        "model=hovernet",
+        *tiny,
+        *more,
+        f"hydra.run.dir={run}",
+    ]
+
+
+def wait_for(path: Path, process: "subprocess.Popen[bytes]", seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, f"ended before {path} was there"
+        assert time.monotonic() < end, f"no {path} after {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("phase", ["decoders", "all"])
+def test_a_run_killed_in_either_phase_resumes_as_if_it_had_not_been(
+    phase: str, tmp_path: Path, composed: Compose
+) -> None:
+    epochs = ["trainer.max_epochs=3", "test=false", "data.splits.train.length=16"]
+    uncut = small(composed, *epochs, f"paths.run={tmp_path / 'uncut'}")
+    train(uncut)
+    run = tmp_path / "cut"
+    process = subprocess.Popen(command(run, *epochs))
+    wait_for(run / phase / "checkpoints" / "epoch_000.ckpt", process)
+    process.kill()
+    process.wait()
+    assert not (run / "all" / "done.json").exists(), "killed in the middle, not after the end"
+    resume = [sys.executable, str(ROOT / "train.py"), f"resume={run}"]
+    done = subprocess.run(resume, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert "goes on from" in done.stdout + done.stderr
+    for name in ("decoders", "all"):
+        last = Path(name) / "checkpoints" / "last.ckpt"
+        assert same(weights(run / last), weights(tmp_path / "uncut" / last)), name
+        a, b = (checkpoint.read(p / last) for p in (run, tmp_path / "uncut"))
+        assert a["epoch"] == b["epoch"] == 2
+        assert a["lr_schedulers"] == b["lr_schedulers"]
+        assert str(a["optimizer_states"]) == str(b["optimizer_states"])
+
+
+def test_two_ranks_end_with_one_set_of_weights(tmp_path: Path, composed: Compose) -> None:
+    cfg = small(
+        composed, "trainer=ddp_cpu", "trainer.max_epochs=1", f"paths.run={tmp_path / 'ddp'}"
+    )
+    cfg.callbacks.ranks = {
+        "_target_": "weight_dump.WeightDump",
+        "folder": str(tmp_path),
+    }
+    train(cfg)
+    a, b = (torch.load(tmp_path / f"rank{r}.pt", weights_only=True) for r in (0, 1))
+    assert same(a, b)
+    assert (run / "best.ckpt").is_file()
+    with (run / "test" / "images.csv").open() as f:
+        assert len(f.readlines()) == 3, "each test image once, over both ranks"
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_batch(composed: Compose) -> None:
+    cfg = small(composed, "test=false", "model.optimizer.lr=1e30", "trainer.max_epochs=3")
+    with pytest.raises(
+        ArithmeticError,
+        match=r"the loss is (nan|inf).*step [1-9].*last finite loss: \d.*batch: synthetic",
+    ):
+        train(cfg)
