@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Compose
 from omegaconf import DictConfig
 
+from conftest import Compose
 from histoseg.engine import checkpoint
 from histoseg.errors import CheckpointError
 

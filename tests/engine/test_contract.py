@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import CONF, Compose
 
+from conftest import CONF, Compose
 from histoseg.engine.contract import check_contract
 from histoseg.errors import ContractError
 

@@ -1,1 +1,0 @@
-def image_scores(**k): return {'pq': 0.5}
