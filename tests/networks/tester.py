@@ -30,7 +30,9 @@ def named(output: Output) -> dict[str, Tensor]:
 def _check_learning(network: nn.Module, image: Tensor) -> None:
     network.train()
     network.zero_grad(set_to_none=True)
-    torch.stack([out.float().square().mean() for out in named(network(image)).values()]).sum().backward()
+    torch.stack(
+        [out.float().square().mean() for out in named(network(image)).values()]
+    ).sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, f"{name} gets no gradient"
         assert parameter.grad.isfinite().all(), f"{name} has a gradient that is not finite"
