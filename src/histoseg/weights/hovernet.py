@@ -74,11 +74,13 @@ def read_official(path: Path) -> dict[str, Tensor]:
     """
     content = read_checkpoint(path)
     state = content.get("desc", content)
-    odd = [repr(k) for k, v in state.items() if not (isinstance(k, str) and isinstance(v, Tensor))]
-    if odd or not state:
+    named = isinstance(state, dict) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    )
+    if not named or not state:
         raise CheckpointError(
-            f"{path} holds {', '.join(odd[:3]) or 'nothing'} besides tensors by name; expected an "
-            "official HoVer-Net file: a state dict, bare or under 'desc'"
+            f"{path} holds {str(list(content)[:3])[1:-1] or 'nothing'}, and not tensors by name; "
+            "expected an official HoVer-Net file: a state dict, bare or under 'desc'"
         )
     return _without_module(state)
 
