@@ -189,6 +189,7 @@ def test_two_ranks_end_with_one_set_of_weights(tmp_path: Path, composed: Compose
         "folder": str(tmp_path),
     }
     train(cfg)
+    run = Path(cfg.paths.run)
     a, b = (torch.load(tmp_path / f"rank{r}.pt", weights_only=True) for r in (0, 1))
     assert same(a, b)
     assert (run / "best.ckpt").is_file()
