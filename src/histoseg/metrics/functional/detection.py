@@ -1,0 +1,109 @@
+"""Are the nuclei found, and are they of the right class: pairing by centroid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+Array = NDArray[Any]
+
+AGREED, PRED_ONLY, TRUE_ONLY, UNPAIRED_PRED, UNPAIRED_TRUE = range(5)
+"""Rows of the counts: pairs of equal class; of differing classes, by the predicted and by the
+annotated one; predictions and annotations without partner."""
+
+
+def pair_centroids(
+    centroid_xy: Array, pred_centroid_xy: Array, radius: float = 12.0
+) -> tuple[Array, Array]:
+    """Pair annotated and predicted nuclei by the distance of their centres.
+
+    All nuclei are paired one to one with the smallest sum of distances; then the pairs farther
+    apart than the radius are dropped. So published numbers are made, and so they can be compared.
+
+    Args:
+        centroid_xy: Annotated centres (T, 2), pixels.
+        pred_centroid_xy: Predicted centres (P, 2), pixels.
+        radius: Largest distance of a pair, in pixels, inclusive. 12 at 0.25 µm/px, 6 at 0.5.
+
+    Returns:
+        Rows of the annotated and of the predicted nuclei of the pairs: two (M,), int64.
+
+    Example:
+        >>> pair_centroids(np.array([[0.0, 0], [50, 0]]), np.array([[90.0, 0], [3, 4]]))
+        (array([0]), array([1]))
+    """
+    distance = cdist(centroid_xy.reshape(-1, 2), pred_centroid_xy.reshape(-1, 2))
+    true_row, pred_row = linear_sum_assignment(distance)
+    near = distance[true_row, pred_row] <= radius
+    return true_row[near], pred_row[near]
+
+
+def detection_counts(
+    true: tuple[Array, Array],
+    pred: tuple[Array, Array],
+    classes: int,
+    radius: float = 12.0,
+) -> Array:
+    """Count pairs and leftovers by class; the counts of several images add up.
+
+    Args:
+        true: Centres (T, 2) and classes (T,) in 0..classes of the annotated nuclei.
+        pred: The same of the predicted ones.
+        classes: Number of classes without background, K.
+        radius: As in `pair_centroids`.
+
+    Returns:
+        Counts (5, 1 + K), int64; for the rows see `AGREED` and its neighbours, column k is
+        class k, column 0 nuclei without a class.
+    """
+    true_class, pred_class = true[1], pred[1]
+    true_row, pred_row = pair_centroids(true[0], pred[0], radius)
+    agree = true_class[true_row] == pred_class[pred_row]
+    groups = (
+        true_class[true_row[agree]],
+        pred_class[pred_row[~agree]],
+        true_class[true_row[~agree]],
+        np.delete(pred_class, pred_row),
+        np.delete(true_class, true_row),
+    )
+    return np.stack([np.bincount(group, minlength=classes + 1) for group in groups])
+
+
+def detection_scores(counts: Array, classes: Sequence[str]) -> dict[str, float]:
+    """Turn counts into the F scores of detection and of each class.
+
+    A class's own mistakes among the pairs count twice, nuclei of the class that were not found
+    or not there once.
+
+    Args:
+        counts: What `detection_counts` gave, one image or the sum of many.
+        classes: Names of the classes 1..K.
+
+    Returns:
+        ``f1_detection``; ``type_accuracy``, the share of the pairs with equal class; and
+        ``f1_<class>``. NaN where nothing was counted.
+
+    Source:
+        Graham et al. 2019, section 4.2, with the weights 2, 2, 1, 1 (``compute_stats.py``).
+    """
+    total = counts.sum(axis=1)
+    pairs = total[AGREED] + total[TRUE_ONLY]
+    twice = 2 * counts
+    scores = {
+        "f1_detection": _ratio(2 * pairs, 2 * pairs + total[UNPAIRED_PRED] + total[UNPAIRED_TRUE]),
+        "type_accuracy": _ratio(total[AGREED], pairs),
+    }
+    for k, name in enumerate(classes, start=1):
+        mistakes = twice[PRED_ONLY, k] + twice[TRUE_ONLY, k]
+        mistakes += counts[UNPAIRED_PRED, k] + counts[UNPAIRED_TRUE, k]
+        scores[f"f1_{name}"] = _ratio(twice[AGREED, k], twice[AGREED, k] + mistakes)
+    return scores
+
+
+def _ratio(part: int, whole: int) -> float:
+    return float(part / whole) if whole else float("nan")
