@@ -37,9 +37,10 @@ class Tiles(Dataset[Sample]):
         """Number of items."""
         return len(self.records)
 
-    def __getitem__(self, draw: Draw) -> Sample:
-        """Load one item and augment it with the seed of its draw."""
-        return to_sample(self.augment(self.records[draw.index], draw.seed))
+    def __getitem__(self, draw: Draw | int) -> Sample:
+        """Load one item and augment it with the seed of its draw (0 for a plain index)."""
+        index, seed = draw if isinstance(draw, Draw) else (draw, 0)
+        return to_sample(self.augment(self.records[index], seed))
 
 
 class TileDataModule(pl.LightningDataModule):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from typing import Any
 
 import pytorch_lightning as pl
@@ -9,8 +11,19 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 
+# What Lightning says of every run, though nothing is wrong with it.
+NOISE = (
+    r".*LeafSpec.*is deprecated",  # Lightning 2.6 with torch >= 2.12
+    r"Found .* module\(s\) in eval mode",  # a frozen encoder is meant to be
+    r"Checkpoint directory .* exists and is not empty",  # a resumed run
+)
+
+
 def build_trainer(cfg: DictConfig, callbacks: list[pl.Callback] | None = None) -> pl.Trainer:
     """Build the trainer with the configured loggers, and the configured or given callbacks."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message)
     if callbacks is None:
         callbacks = list(instantiate(cfg.callbacks).values())
     saves = any(isinstance(c, pl.callbacks.ModelCheckpoint) for c in callbacks)

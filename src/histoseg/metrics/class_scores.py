@@ -32,12 +32,9 @@ class ClassScores(Metric):
       by their centres (HoVer-Net).
 
     Args:
-        classes: Names of the classes 1..K.
+        classes: Names of the classes 1..K; without any, only ``bpq`` and ``f1_detection``.
         radius: Largest distance of paired centres, in pixels: 12 at 0.25 µm/px, 6 at 0.5.
         kwargs: Passed on to ``torchmetrics.Metric``.
-
-    Raises:
-        ValueError: If no classes are given.
     """
 
     full_state_update = False
@@ -50,8 +47,6 @@ class ClassScores(Metric):
 
     def __init__(self, classes: Sequence[str], radius: float = 12.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not classes:
-            raise ValueError("no classes; for nuclei without classes use InstanceScores")
         self.classes = tuple(classes)
         self.radius = radius
         rows = 1 + len(self.classes)
@@ -60,19 +55,28 @@ class ClassScores(Metric):
             self.add_state(name, torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(
-        self, instances: Tensor, semantic: Tensor, pred_instances: Tensor, pred_semantic: Tensor
+        self,
+        instances: Tensor,
+        pred_instances: Tensor,
+        semantic: Tensor | None = None,
+        pred_semantic: Tensor | None = None,
     ) -> None:
         """Add a batch.
 
         Args:
             instances: Annotated label maps (B, H, W), int64; 0 is background.
-            semantic: Annotated class of each pixel (B, H, W), int64 in 0..K.
             pred_instances: Predicted label maps, as ``instances``.
+            semantic: Annotated class of each pixel (B, H, W), int64 in 0..K.
             pred_semantic: Predicted classes, as ``semantic``.
 
         Raises:
-            ValueError: If shapes differ, maps are not integers >= 0, or a class exceeds K.
+            ValueError: If shapes differ, maps are not integers >= 0, a class exceeds K, or there
+                are classes and a semantic map is missing.
         """
+        if not self.classes:
+            semantic = pred_semantic = torch.zeros_like(instances)
+        if semantic is None or pred_semantic is None:
+            raise ValueError(f"scores of {list(self.classes)} need semantic and pred_semantic")
         batch = label_maps(
             instances=instances,
             semantic=semantic,
@@ -100,4 +104,6 @@ class ClassScores(Metric):
         counted = pooled[~np.isnan(pooled)]
         scores["mpq_plus"] = float(counted.mean()) if len(counted) else float("nan")
         scores |= detection_scores(self.detection.cpu().numpy(), self.classes)
+        if not self.classes:
+            scores = {name: scores[name] for name in ("bpq", "f1_detection")}
         return {name: torch.tensor(v, device=self.total.device) for name, v in scores.items()}
