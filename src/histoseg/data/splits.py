@@ -36,7 +36,7 @@ def make_splits(
 
     Example:
         >>> make_splits({"a1": "a", "a2": "a", "b1": "b"}, {"train": 0.5, "test": 0.5}, seed=1)
-        {'train': ['b1'], 'test': ['a1', 'a2']}
+        {'train': ['a1', 'a2'], 'test': ['b1']}
     """
     names = sorted(set(groups.values()), key=lambda group: _hash([str(seed), group]))
     counts = _counts(len(names), fractions)
@@ -51,12 +51,15 @@ def make_splits(
     return splits
 
 
-def save_splits(path: Path, splits: Mapping[str, Iterable[str]], seed: int) -> None:
-    """Write splits as JSON, with the seed and the hash of all items.
+def save_splits(
+    path: Path, splits: Mapping[str, Iterable[str]], fractions: Mapping[str, float], seed: int
+) -> None:
+    """Write splits as JSON, with what they were made from and the hash of all items.
 
     Args:
         path: File to write; its folder is made. Several processes may write the same at once.
         splits: What `make_splits` gave.
+        fractions: What it was given.
         seed: What it was given.
 
     Raises:
@@ -64,14 +67,21 @@ def save_splits(path: Path, splits: Mapping[str, Iterable[str]], seed: int) -> N
     """
     lists = {split: sorted(items) for split, items in splits.items()}
     items = [item for members in lists.values() for item in members]
-    record = {"seed": seed, "sha256": _hash(sorted(items)), "splits": lists}
+    record = {
+        "seed": seed,
+        "fractions": dict(fractions),
+        "sha256": _hash(sorted(items)),
+        "splits": lists,
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     part.replace(path)
 
 
-def load_splits(path: Path, groups: Mapping[str, str], seed: int) -> dict[str, list[str]]:
+def load_splits(
+    path: Path, groups: Mapping[str, str], fractions: Mapping[str, float], seed: int
+) -> dict[str, list[str]]:
     """Read splits again and check that they still describe the files.
 
     A file made by hand needs only ``splits``; every item must be listed (under "unused", say,
@@ -80,7 +90,8 @@ def load_splits(path: Path, groups: Mapping[str, str], seed: int) -> dict[str, l
     Args:
         path: What `save_splits` wrote.
         groups: The items that are there now, each with its group.
-        seed: The seed that the configuration names now.
+        fractions: What the configuration says now.
+        seed: What the configuration says now.
 
     Returns:
         Split -> its items, as stored.
@@ -88,18 +99,19 @@ def load_splits(path: Path, groups: Mapping[str, str], seed: int) -> dict[str, l
     Raises:
         UnreadableFileError: If the file is damaged.
         ContractError: If items were added or removed, one stands in two splits, a group
-            straddles two splits, or the seed is another.
+            straddles two splits, or the file was made with other fractions or another seed.
     """
     record = _read(path)
     splits: dict[str, list[str]] = record["splits"]
     listed = [item for members in splits.values() for item in members]
     _check_items(path, listed, set(groups))
     _check_groups(path, splits, groups)
-    if record.get("seed", seed) != seed:
-        raise ContractError(
-            f"{path} was made with seed {record['seed']} and the configuration says {seed}; "
-            "set the seed back or name another split_file"
-        )
+    for key, now in (("seed", seed), ("fractions", dict(fractions))):
+        if record.get(key, now) != now:
+            raise ContractError(
+                f"{path} was made with {key} {record[key]} and the configuration says {now}; "
+                "set it back or name another split_file"
+            )
     if record.get("sha256", _hash(sorted(listed))) != _hash(sorted(listed)):
         raise ContractError(f"{path}: its hash does not fit its items; restore it or delete it")
     return splits
@@ -130,11 +142,11 @@ def split_items(
     if split is None:
         return sorted(groups)
     if split_file is not None and split_file.exists():
-        splits = load_splits(split_file, groups, seed)
+        splits = load_splits(split_file, groups, fractions, seed)
     else:
         splits = make_splits(groups, fractions, seed)
         if split_file is not None:
-            save_splits(split_file, splits, seed)
+            save_splits(split_file, splits, fractions, seed)
     if split not in splits:
         raise ContractError(f"no split {split!r}; there are {', '.join(splits)}")
     return sorted(splits[split])

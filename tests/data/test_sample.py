@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from fakes.discs import discs
+from histoseg.contracts import Place, Record
+from histoseg.data import to_sample
+
+
+def record() -> Record:
+    image, instances = discs(0)
+    return Record(
+        image=image,
+        instances=instances,
+        semantic=(instances > 0).astype(np.uint8),
+        tissue="Colon",
+        place=Place("a", 1, 2, float("nan")),
+    )
+
+
+def test_shapes_types_and_ranges() -> None:
+    source = record()
+    sample = to_sample(source)
+    assert set(sample) == set(source)
+    assert sample["image"].shape == (3, 64, 64)
+    assert sample["image"].is_contiguous()
+    torch.testing.assert_close(
+        sample["image"][2], torch.from_numpy(source["image"][:, :, 2].astype(np.float32) / 255)
+    )
+    for key in ("instances", "semantic"):
+        assert sample[key].dtype == torch.int64
+        np.testing.assert_array_equal(sample[key], source[key])
+
+
+def test_a_float_image_is_taken_as_it_is() -> None:
+    image = np.random.default_rng(0).random((4, 5, 2), dtype=np.float32)
+    np.testing.assert_array_equal(to_sample({"image": image})["image"].permute(1, 2, 0), image)
+
+
+def test_refuses_other_types() -> None:
+    with pytest.raises(ValueError, match="float64; expected uint8 or float32"):
+        to_sample({"image": np.zeros((2, 2, 3))})
+
+
+def test_a_batch_is_the_same_dictionary() -> None:
+    batch = default_collate([to_sample(record()), to_sample(record())])
+    assert batch["image"].shape == (2, 3, 64, 64)
+    assert batch["tissue"] == ["Colon", "Colon"]
+    assert list(batch["place"].slide) == ["a", "a"]
+    assert batch["place"].mpp.isnan().all()
