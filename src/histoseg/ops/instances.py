@@ -20,9 +20,9 @@ def instances_from_labels(
 ) -> Instances:
     """Describe each object of a label map.
 
-    Every id of the map gets a row, also an object of one pixel, whose contour has one point;
-    `Instances` says that contours of fewer than three points bound no area. An object in several
-    pieces gets the outline of the piece with the largest outline. Holes are not outlined.
+    Every id of the map gets a row, also an object one pixel wide, whose contour has one or two
+    points and bounds no area. An object in several pieces gets the outline of the piece with the
+    largest one. Holes are not outlined.
 
     Time grows with the number of pixels, not with objects times pixels.
 
