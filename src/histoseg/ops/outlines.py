@@ -55,7 +55,7 @@ def edge_outlines(contours: Sequence[Array]) -> Rings:
 
     Example:
         >>> edge_outlines([np.array([[4, 7]])]).points_xy.tolist()
-        [[4, 7], [4, 8], [5, 8], [5, 7], [4, 7]]
+        [[4, 8], [5, 8], [5, 7], [4, 7], [4, 8]]
     """
     lengths = np.fromiter(map(len, contours), dtype=np.int64, count=len(contours))
     if not len(lengths):
