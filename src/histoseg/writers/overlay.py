@@ -48,8 +48,10 @@ def draw_outlines(image: Array, instances: Instances, colours: Array, thickness:
         )
     drawn = image.copy()
     if len(instances):
-        line = _border(labels, thickness) & np.isin(labels, instances.ids)
-        drawn[line] = colours[np.searchsorted(instances.ids, labels[line])]
+        y, x = np.nonzero(_border(labels, thickness))
+        row = np.searchsorted(instances.ids, labels[y, x]).clip(max=len(instances) - 1)
+        known = instances.ids[row] == labels[y, x]
+        drawn[y[known], x[known]] = colours[row[known]]
     return drawn
 
 
