@@ -14,7 +14,7 @@ from histoseg.contracts import Array
 DIRECTION = np.array([[3, 2, 1], [4, -1, 0], [5, 6, 7]])
 # Corners of a pixel in the order in which an outline with its object on the left walks round it:
 # upper left, lower left, lower right, upper right.
-CORNER_XY = np.array([[0, 0], [0, 1], [1, 1], [1, 0]])
+CORNER_XY = np.array([[0, 0], [0, 1], [1, 1], [1, 0]], dtype=np.int32)
 # The corner by which the outline leaves a pixel, and the one by which it entered, per direction.
 LEAVES = np.array([2, 3, 3, 0, 0, 1, 1, 2])
 ENTERS = np.array([1, 1, 2, 2, 3, 3, 0, 0])
@@ -26,7 +26,7 @@ class Rings(NamedTuple):
     """Closed rings of N objects, one after the other.
 
     Attributes:
-        points_xy: (M, 2), int64. Ring i is ``points_xy[offsets[i]:offsets[i + 1]]``; its last point
+        points_xy: (M, 2), int32. Ring i is ``points_xy[offsets[i]:offsets[i + 1]]``; its last point
             repeats its first.
         offsets: (N + 1,), int64.
     """
@@ -39,8 +39,8 @@ def edge_outlines(contours: Sequence[Array]) -> Rings:
     """Trace objects along the edges of their pixels.
 
     Pixel (x, y) covers [x, x + 1] × [y, y + 1], as in QuPath, so one pixel is a square of area 1
-    and an object without holes has as much area as pixels. (A contour through pixel centres lies half a
-    pixel inside and gives one pixel no area at all.)
+    and an object without holes has as much area as pixels. (A contour through pixel centres lies
+    half a pixel inside and gives one pixel no area at all.)
 
     Args:
         contours: N arrays (K_i, 2) of (x, y), integers: outer contours through pixel centres, not
@@ -55,11 +55,11 @@ def edge_outlines(contours: Sequence[Array]) -> Rings:
 
     Example:
         >>> edge_outlines([np.array([[4, 7]])]).points_xy.tolist()
-        [[4, 7], [4, 8], [5, 8], [5, 7], [4, 7]]
+        [[4, 8], [5, 8], [5, 7], [4, 7], [4, 8]]
     """
     lengths = np.fromiter(map(len, contours), dtype=np.int64, count=len(contours))
     if not len(lengths):
-        return Rings(np.zeros((0, 2), dtype=np.int64), np.zeros(1, dtype=np.int64))
+        return Rings(np.zeros((0, 2), dtype=np.int32), np.zeros(1, dtype=np.int64))
     if not lengths.min():
         raise ValueError(f"contour {lengths.argmin()} has no points, expected at least one")
     parts = [
@@ -72,34 +72,38 @@ def edge_outlines(contours: Sequence[Array]) -> Rings:
 
 
 def _outline(contours: Sequence[Array], lengths: Array) -> Rings:
-    points = np.concatenate(contours).astype(np.int64)
+    points = np.concatenate(contours).astype(np.int32)
     chain, owner, exact = _pixel_chain(_object_left(points, lengths), lengths)
     return _simple(_closed(*_walk(chain, owner), len(lengths)), ~exact)
 
 
 def _ring_steps(points: Array, starts: Array) -> Array:
     """Vector from each point to the next of its ring, the last to the first."""
-    following = np.arange(1, len(points) + 1)
-    following[np.append(starts[1:], len(points)) - 1] = starts
-    return np.asarray(points[following] - points)
+    step = np.empty_like(points)
+    np.subtract(points[1:], points[:-1], out=step[:-1])
+    last = np.append(starts[1:], len(points)) - 1
+    step[last] = points[starts] - points[last]
+    return step
 
 
 def _starts(lengths: Array) -> Array:
     return np.asarray(np.cumsum(lengths) - lengths)
 
 
-def _previous(starts: Array, count: int) -> Array:
-    """Index of the point before each one in its ring."""
-    previous = np.arange(-1, count - 1)
-    previous[starts] = np.append(starts[1:], count) - 1
-    return previous
+def _directions(points: Array, starts: Array) -> tuple[Array, Array]:
+    """Direction out of each point and into it."""
+    step = np.sign(_ring_steps(points, starts)) + 1
+    out = DIRECTION[step[:, 1], step[:, 0]]
+    into = np.roll(out, 1)
+    into[starts] = out[np.append(starts[1:], len(points)) - 1]
+    return out, into
 
 
 def _object_left(points: Array, lengths: Array) -> Array:
     """Turn rings round that have their object on the right."""
     starts = _starts(lengths)
     step = _ring_steps(points, starts)
-    local = points - np.repeat(points[starts], lengths, axis=0)
+    local = (points - np.repeat(points[starts], lengths, axis=0)).astype(np.int64)
     turned = np.add.reduceat(local[:, 0] * step[:, 1] - local[:, 1] * step[:, 0], starts) > 0
     if not turned.any():
         return points
@@ -119,7 +123,7 @@ def _pixel_chain(points: Array, lengths: Array) -> tuple[Array, Array, Array]:
     single = np.add.reduceat(repeats, starts) == 0
     repeats[starts[single]] = 1
     segment = np.repeat(np.arange(len(points)), repeats)
-    k = (np.arange(len(segment)) - np.repeat(_starts(repeats), repeats))[:, None]
+    k = (np.arange(len(segment)) - np.repeat(_starts(repeats), repeats)).astype(np.int32)[:, None]
     span = np.maximum(long[segment], 1)[:, None]
     owner = np.repeat(np.arange(len(lengths)), lengths)
     return points[segment] + (2 * k * step[segment] + span) // (2 * span), owner[segment], exact
@@ -128,9 +132,7 @@ def _pixel_chain(points: Array, lengths: Array) -> tuple[Array, Array, Array]:
 def _walk(chain: Array, owner: Array) -> tuple[Array, Array]:
     """Corners passed when going round the chain, its object on the left, and the ring of each."""
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
-    step = np.sign(_ring_steps(chain, starts))
-    out = DIRECTION[step[:, 1] + 1, step[:, 0] + 1]
-    into = out[_previous(starts, len(chain))]
+    out, into = _directions(chain, starts)
     sides = (LEAVES[out] - ENTERS[into]) % 4
     sides[(out % 2 == 1) & ((out - into) % 8 == 4)] = 4  # the tip of a slanted line
     sides[out < 0] = 4  # a single pixel
@@ -142,9 +144,8 @@ def _walk(chain: Array, owner: Array) -> tuple[Array, Array]:
 def _closed(points: Array, owner: Array, count: int) -> Rings:
     """Keep the points where a ring turns, and repeat the first of each ring at its end."""
     starts = np.searchsorted(owner, np.arange(count))
-    step = np.sign(_ring_steps(points, starts))
-    direction = DIRECTION[step[:, 1] + 1, step[:, 0] + 1]
-    turns = direction != direction[_previous(starts, len(points))]
+    out, into = _directions(points, starts)
+    turns = out != into
     points, owner = points[turns], owner[turns]
     starts = np.searchsorted(owner, np.arange(count))
     lengths = np.bincount(owner, minlength=count)
@@ -157,8 +158,8 @@ def _simple(rings: Rings, suspect: Array) -> Rings:
     """Replace rings that pass a point twice by the outline of their largest valid part."""
     points, offsets = rings
     owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    local = points - points.min(axis=0)
-    key = (owner << 50) | (local[:, 1] << 25) | local[:, 0]
+    x, y = points.T.astype(np.int64)
+    key = (owner << 50) | ((y - y.min()) << 25) | (x - x.min())
     key = np.sort(np.delete(key, offsets[1:] - 1))
     suspect = suspect.copy()
     suspect[key[1:][key[1:] == key[:-1]] >> 50] = True
@@ -174,4 +175,4 @@ def _simple(rings: Rings, suspect: Array) -> Rings:
 def _largest_part(ring: Array) -> Array:
     parts = shapely.get_parts(shapely.make_valid(shapely.Polygon(ring)))
     outline = shapely.get_exterior_ring(parts[np.argmax(shapely.area(parts))])
-    return np.asarray(shapely.get_coordinates(shapely.normalize(outline)).astype(np.int64))
+    return np.asarray(shapely.get_coordinates(shapely.normalize(outline)).astype(np.int32))

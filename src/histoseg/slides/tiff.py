@@ -45,9 +45,8 @@ def read_tiff(path: Path, max_pixels: int) -> Array:
                 f"{path} is truncated: {tif.filehandle.size} bytes, its pixels reach to {end};"
                 " copy or export it again"
             )
-        samples = page.asarray()
-        orientation = page.tags.valueof("Orientation", 1)
-    return upright(_rgb(path, page, samples), int(orientation))
+        rgb = _rgb(path, page, page.asarray())
+        return upright(rgb, int(page.tags.valueof("Orientation", 1)))
 
 
 def _refuse_stack(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> None:

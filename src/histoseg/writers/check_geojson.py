@@ -85,7 +85,7 @@ def _of_classification(value: Any) -> Iterator[str]:
         yield "classification has no 'name'"
     colour = value.get("color")
     if not isinstance(colour, list) or len(colour) not in (3, 4) or not all(map(_is_byte, colour)):
-        yield f"classification has color {colour!r}, expected [r, g, b] in 0..255: the file is refused"
+        yield f"classification has color {colour!r}, which is refused: expected [r, g, b] in 0..255"
 
 
 def _is_byte(value: Any) -> bool:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,22 +63,35 @@ def _features(prediction: Prediction) -> Iterator[dict[str, Any]]:
         rings = edge_outlines(found.contour_xy[part])
         shapes = measure_shapes(found.contour_xy[part], rings)
         rows = zip(
-            found.ids[part].tolist(),
-            np.split(rings.points_xy, rings.offsets[1:-1]),
+            _uuids(prediction.name, found.ids[part]),
+            (rings.points_xy[start:end] for start, end in pairwise(rings.offsets.tolist())),
             _measurements(shapes, found.score[part], prediction.mpp),
             found.semantic[part].tolist(),
             strict=True,
         )
-        for key, ring, measurements, kind in rows:
+        for name, ring, measurements, kind in rows:
             properties = {"objectType": "detection", "measurements": measurements}
             if kind and classifications:
                 properties["classification"] = classifications[kind - 1]
             yield {
                 "type": "Feature",
-                "id": str(uuid.uuid5(NAMESPACE, f"{prediction.name}/{key}")),
+                "id": name,
                 "geometry": {"type": "Polygon", "coordinates": [ring]},
                 "properties": properties,
             }
+
+
+def _uuids(name: str, ids: Array) -> Iterator[str]:
+    """``uuid.uuid5(NAMESPACE, f"{name}/{id}")`` of each id; the common part is hashed once."""
+    start = hashlib.sha1(
+        NAMESPACE.bytes + f"{name}/".encode(errors="surrogateescape"), usedforsecurity=False
+    )
+    for key in ids.tolist():
+        whole = start.copy()
+        whole.update(b"%d" % key)
+        h = whole.hexdigest()
+        variant = "89ab"[int(h[16], 16) & 3]
+        yield f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{variant}{h[17:20]}-{h[20:32]}"
 
 
 def _measurements(shapes: Shapes, score: Array, mpp: float | None) -> Iterator[dict[str, float]]:

@@ -12,6 +12,7 @@ from histoseg.ops.outlines import edge_outlines
 from histoseg.ops.shapes import measure_shapes
 from histoseg.writers.files import result_path, whole_file
 
+AT_ONCE = 4096  # rows worked on together
 COLUMNS = (
     "id",
     "class",
@@ -48,26 +49,27 @@ def write_table(folder: Path, prediction: Prediction) -> Path:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(zip(*_columns(prediction), strict=True))
+        for start in range(0, len(prediction.instances), AT_ONCE):
+            writer.writerows(zip(*_columns(prediction, slice(start, start + AT_ONCE)), strict=True))
         text.detach()
     return path
 
 
-def _columns(prediction: Prediction) -> Iterable[list[object]]:
+def _columns(prediction: Prediction, part: slice) -> Iterable[list[object]]:
     found, mpp = prediction.instances, prediction.mpp
-    shapes = measure_shapes(found.contour_xy, edge_outlines(found.contour_xy))
+    contours = found.contour_xy[part]
+    shapes = measure_shapes(contours, edge_outlines(contours))
     names = ("", *prediction.classes)
-    known = [names[k] if prediction.classes else "" for k in found.semantic.tolist()]
-    yield found.ids.tolist()
-    yield list(known)
-    yield _rounded(found.score, 4)
-    yield _rounded(found.centroid_xy[:, 0], 2)
-    yield _rounded(found.centroid_xy[:, 1], 2)
+    yield found.ids[part].tolist()
+    yield [names[k] if prediction.classes else "" for k in found.semantic[part].tolist()]
+    yield _rounded(found.score[part], 4)
+    yield _rounded(found.centroid_xy[part, 0], 2)
+    yield _rounded(found.centroid_xy[part, 1], 2)
     yield shapes.area.astype(np.int64).tolist()
     yield _rounded(shapes.perimeter, 2)
     yield _rounded(shapes.eccentricity, 4)
-    yield [""] * len(found) if mpp is None else _rounded(shapes.area * mpp**2, 3)
-    yield [""] * len(found) if mpp is None else _rounded(shapes.perimeter * mpp, 3)
+    yield [""] * len(contours) if mpp is None else _rounded(shapes.area * mpp**2, 3)
+    yield [""] * len(contours) if mpp is None else _rounded(shapes.perimeter * mpp, 3)
 
 
 def _rounded(values: Array, digits: int) -> list[object]:
