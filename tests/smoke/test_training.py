@@ -21,8 +21,6 @@ SMALL = [
     "data.splits.val.length=2",
     "data.splits.test.length=2",
     "data.num_workers=0",
-    "phases.decoders.data.batch_size=4",
-    "phases.all.data.batch_size=4",
     "trainer.max_epochs=1",
     "trainer.enable_progress_bar=false",
     "trainer.enable_model_summary=false",
@@ -30,8 +28,13 @@ SMALL = [
 ]
 
 
-def small(composed: Compose, *more: str, model: str = "hovernet") -> DictConfig:
-    return composed("train", f"model={model}", *SMALL, *more, tiny=model)
+TWO_PHASES = ["phases.decoders.data.batch_size=4", "phases.all.data.batch_size=4"]
+
+
+def small(composed: Compose, *more: str, phases: bool = True) -> DictConfig:
+    """A run of HoVer-Net that takes seconds, in its two phases or in one."""
+    steps = TWO_PHASES if phases else ["~phases", "data.batch_size=4"]
+    return composed("train", "model=hovernet", *SMALL, *steps, *more, tiny="hovernet")
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -84,18 +87,17 @@ def test_the_first_phase_leaves_the_encoder_alone_and_hands_its_weights_on(
 
 
 def test_the_same_seed_gives_the_same_curve_whatever_the_workers(composed: Compose) -> None:
-    first = small(composed, "test=false", "trainer.deterministic=true")
-    train(first)
-    curve = losses(Path(first.paths.run))
-    second = small(
-        composed, "test=false", "trainer.deterministic=true", "data.num_workers=2",
-        f"paths.run={first.paths.run}-again",
-    )  # fmt: skip
-    train(second)
-    assert losses(Path(second.paths.run)) == curve
-    third = small(composed, "test=false", "seed=1", f"paths.run={first.paths.run}-other")
-    train(third)
-    assert losses(Path(third.paths.run)) != curve
+    def curve(name: str, *more: str) -> list[float]:
+        exact = ["test=false", "trainer.deterministic=true", "trainer.max_epochs=2"]
+        cfg = small(composed, *exact, *more, phases=False)
+        cfg.paths.run += name
+        train(cfg)
+        return losses(Path(cfg.paths.run))
+
+    first = curve("1")
+    assert len(first) == 2
+    assert curve("2", "data.num_workers=2") == first
+    assert curve("3", "seed=1") != first
 
 
 def test_a_finished_run_is_not_trained_again(composed: Compose) -> None:
@@ -111,13 +113,13 @@ def test_a_finished_run_is_not_trained_again(composed: Compose) -> None:
     [
         ["callbacks=ema", "trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=1.0"],
         ["trainer.precision=bf16-mixed", "model.freeze_encoder=reference"],
-        ["model.classes=[]", "model/scheduler=plateau", "model/optimizer=sgd", "channels_last=false"],
+        ["model.classes=[]", "model/scheduler=plateau", "model/optimizer=sgd"],
         ["model.network.encoder=resnet18", "model/scheduler=cosine", "model/optimizer=adamw"],
     ],
     ids=lambda more: more[0],
 )
 def test_options_train(more: list[str], composed: Compose) -> None:
-    cfg = small(composed, "phases=null", "data.batch_size=4", *more)
+    cfg = small(composed, *more, phases=False)
     assert train(cfg) is not None
     assert (Path(cfg.paths.run) / "best.ckpt").is_file()
 
@@ -125,8 +127,8 @@ def test_options_train(more: list[str], composed: Compose) -> None:
 def test_two_tiles_can_be_learned_by_heart(composed: Compose) -> None:
     cfg = small(
         composed, "debug=overfit", "trainer.max_epochs=15", "trainer.overfit_batches=1",
-        "data/augment=none", "~phases.decoders", "model.optimizer.lr=0.003",
-        "phases.all.data.batch_size=2", "data.splits.train.length=2",
+        "data/augment=none", "model.optimizer.lr=0.003",
+        "data.batch_size=2", "data.splits.train.length=2", phases=False,
     )  # fmt: skip
     train(cfg)
     curve = losses(Path(cfg.paths.run))
@@ -134,7 +136,7 @@ def test_two_tiles_can_be_learned_by_heart(composed: Compose) -> None:
 
 
 def command(run: Path, *more: str) -> list[str]:
-    tiny = [*tiny_overrides("hovernet"), *SMALL]
+    tiny = [*tiny_overrides("hovernet"), *SMALL, *TWO_PHASES]
     return [
         sys.executable,
         str(ROOT / "train.py"),
@@ -179,9 +181,7 @@ def test_a_run_killed_in_either_phase_resumes_as_if_it_had_not_been(
 
 
 def test_two_ranks_end_with_one_set_of_weights(tmp_path: Path, composed: Compose) -> None:
-    cfg = small(
-        composed, "trainer=ddp_cpu", "trainer.max_epochs=1", f"paths.run={tmp_path / 'ddp'}"
-    )
+    cfg = small(composed, "trainer=ddp_cpu", phases=False)
     cfg.callbacks.ranks = {
         "_target_": "weight_dump.WeightDump",
         "folder": str(tmp_path),
@@ -196,7 +196,8 @@ def test_two_ranks_end_with_one_set_of_weights(tmp_path: Path, composed: Compose
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_batch(composed: Compose) -> None:
-    cfg = small(composed, "test=false", "model.optimizer.lr=1e30", "trainer.max_epochs=3")
+    more = ["test=false", "model.optimizer.lr=1e30", "trainer.max_epochs=3"]
+    cfg = small(composed, *more, phases=False)
     with pytest.raises(
         ArithmeticError,
         match=r"the loss is (nan|inf).*step [1-9].*last finite loss: \d.*batch: synthetic",

@@ -61,9 +61,10 @@ def _pictures(outputs: Mapping[str, Any], i: int, colours: Colours) -> dict[str,
     image = to_uint8(outputs["image"][i])
     pictures = {"image": image}
     for title, prefix in (("truth", ""), ("prediction", "pred_")):
-        maps = {k: outputs.get(f"{prefix}{k}") for k in ("instances", "semantic")}
-        arrays = {k: None if m is None else m[i].cpu().numpy() for k, m in maps.items()}
-        pictures[title] = outlined(image, arrays["instances"], arrays["semantic"], colours)
+        labels = outputs[f"{prefix}instances"][i].cpu().numpy()
+        semantic = outputs.get(f"{prefix}semantic")
+        kinds = None if semantic is None else semantic[i].cpu().numpy()
+        pictures[title] = outlined(image, labels, kinds, colours)
     for name, maps in outputs["maps"].items():
         pictures |= map_pictures(name, maps[i].float().cpu().numpy(), colours)
     return pictures

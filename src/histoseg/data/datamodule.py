@@ -128,7 +128,7 @@ class TileDataModule(pl.LightningDataModule):
         return DataLoader(
             tiles,
             batch_size=batch_size or self.batch_size,
-            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle),  # type: ignore[arg-type]
+            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle),
             drop_last=drop_last,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,

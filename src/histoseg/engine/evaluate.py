@@ -52,7 +52,7 @@ def score(cfg: DictConfig, weights: Path, folder: Path) -> dict[str, float]:
     module = checkpoint.build(cfg)
     checkpoint.load_weights(module, weights)
     if cfg.channels_last:
-        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = module.to(memory_format=torch.channels_last)
     per_image = PerImageScores(folder, worst=cfg.worst)
     trainer = build_trainer(cfg, [per_image])
     trainer.test(module, datamodule=instantiate(cfg.data), verbose=False)

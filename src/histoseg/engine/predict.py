@@ -13,7 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from histoseg.ops.instances import instances_from_labels
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from tqdm import tqdm
@@ -22,6 +21,7 @@ from histoseg.contracts import Array, Instances, Prediction
 from histoseg.engine import checkpoint
 from histoseg.errors import UnreadableFileError
 from histoseg.modules.base import Module
+from histoseg.ops.instances import instances_from_labels
 from histoseg.slides import find_images, read_image
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def load(cfg: DictConfig) -> Module:
     module = checkpoint.build(cfg)
     checkpoint.load_weights(module, checkpoint.find(Path(cfg.ckpt)))
     if cfg.channels_last:
-        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = module.to(memory_format=torch.channels_last)
     return module.to(_device(cfg.accelerator)).eval()
 
 

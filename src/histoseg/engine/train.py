@@ -72,7 +72,7 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
     if init is not None:
         checkpoint.load_weights(module, init)
     if cfg.channels_last:
-        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = module.to(memory_format=torch.channels_last)
     if cfg.compile:
         module.network.compile()
     trainer = build_trainer(cfg)

@@ -10,7 +10,6 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-
 # What Lightning says of every run, though nothing is wrong with it.
 NOISE = (
     r".*LeafSpec.*is deprecated",  # Lightning 2.6 with torch >= 2.12

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from histoseg.ops.crop import centre_crop
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -17,6 +16,7 @@ from histoseg.data.draws import Draw
 from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
 from histoseg.modules.base import Module
+from histoseg.ops.crop import centre_crop
 from histoseg.writers import Colours, map_pictures, outlined, panel, to_uint8, write_png
 
 log = logging.getLogger(__name__)
@@ -72,5 +72,5 @@ def _pictures(sample: Sample, module: Module | None, colours: Colours) -> dict[s
 def _in_frame(maps: torch.Tensor, image: torch.Tensor) -> Array:
     """Maps (C, h, w) in the middle of a frame as large as the image, which they are centred on."""
     frame = maps.new_zeros((len(maps), *image.shape[-2:]))
-    centre_crop(frame[None], maps.shape[-2:])[0].copy_(maps)
+    centre_crop(frame, (maps.shape[1], maps.shape[2])).copy_(maps)
     return np.asarray(frame.numpy())

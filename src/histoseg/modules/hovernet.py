@@ -55,8 +55,8 @@ class HoVerNet(Module):
         self.network: Network
         side = self.network.output_size(self.tile, self.tile)[0]
         if side != self.tile - 2 * self.margin:
-            right = (self.tile - side) // 2
-            raise ValueError(f"the network turns {self.tile} px into {side}: set model.margin={right}")
+            margin = (self.tile - side) // 2
+            raise ValueError(f"{self.tile} px become {side} px: set model.margin={margin}")
         self.weights, self.msge_axes = dict(weights), msge_axes
         if pretrained is not None:
             self.load_pretrained(Path(pretrained))
