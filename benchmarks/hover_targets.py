@@ -1,4 +1,4 @@
-"""HoVer-Net's distance maps: all nuclei of a batch at once against one after another, on one core."""
+"""HoVer-Net's distance maps, all nuclei at once against one after another, on one core."""
 
 from __future__ import annotations
 
