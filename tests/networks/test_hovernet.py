@@ -12,7 +12,7 @@ TINY = {"width": 8, "depths": (1, 1, 2, 1), "dense_units": (2, 1)}
 
 def tiny(classes: int = 3, **changes: object) -> HoVerNet:
     torch.manual_seed(0)
-    return HoVerNet(classes, **(TINY | changes))  # type: ignore[arg-type]
+    return HoVerNet(classes, **(TINY | changes))
 
 
 @pytest.mark.parametrize(("mode", "side", "out"), [("fast", 64, 32), ("original", 86, 16)])
@@ -65,7 +65,7 @@ def test_an_unknown_encoder_is_refused_with_near_names() -> None:
 )
 def test_published_size(mode: str, classes: int, parameters: int, keys: int, counters: int) -> None:
     with torch.device("meta"):
-        network = HoVerNet(classes, mode)  # type: ignore[arg-type]
+        network = HoVerNet(classes, mode)
     state = network.state_dict()
     assert sum(p.numel() for p in network.parameters()) == parameters
     assert len(state) + 1 == keys  # the original also stores the constant of its upsampling
@@ -77,7 +77,7 @@ def test_published_size(mode: str, classes: int, parameters: int, keys: int, cou
 )
 def test_published_geometry(mode: str, tile: int, margin: int, out: int) -> None:
     with torch.device("meta"):
-        network = HoVerNet(5, mode)  # type: ignore[arg-type]
+        network = HoVerNet(5, mode)
         shape = network(torch.zeros(1, 3, tile, tile + 16))["tp"].shape
     assert (network.tile, network.margin) == (tile, margin)
     assert network.output_size(tile, tile) == (out, out)
@@ -93,7 +93,7 @@ def test_published_geometry(mode: str, tile: int, margin: int, out: int) -> None
 )
 def test_sizes_that_do_not_work_are_refused(mode: str, came: tuple[int, int], works: str) -> None:
     with torch.device("meta"):
-        network = HoVerNet(0, mode)  # type: ignore[arg-type]
+        network = HoVerNet(0, mode)
         with pytest.raises(ValueError, match=f"{came[0]} x {came[1]} px.* is {works}"):
             network(torch.zeros(1, 3, *came))
         height, width = (int(n) for n in works.split(" x "))
@@ -117,7 +117,7 @@ def test_images_of_other_channels_are_refused() -> None:
 )
 def test_arguments_out_of_range_are_refused(changes: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        tiny(**changes)  # type: ignore[arg-type]
+        tiny(**changes)
 
 
 def test_convolutions_start_from_kaiming_fan_out() -> None:
@@ -130,7 +130,7 @@ def train_once(network: HoVerNet, image: Tensor) -> set[str]:
     """Names of parameters with a gradient after one backward pass in train mode."""
     network.train()
     network.zero_grad(set_to_none=True)
-    sum(out.square().mean() for out in network(image).values()).backward()  # type: ignore[union-attr]
+    sum(out.square().mean() for out in network(image).values()).backward()
     return {name for name, p in network.named_parameters() if p.grad is not None}
 
 
@@ -197,14 +197,14 @@ def test_the_reference_gives_the_first_convolution_the_gradient_past_the_units(
     network = tiny()
     network.freeze_encoder("reference")
     train_once(network, image)
-    ours = network.encoder.conv0.weight.grad.clone()  # type: ignore[union-attr, operator]
+    ours = network.encoder.conv0.weight.grad.clone()
     network.freeze_encoder("none")
-    for unit in network.encoder.d0.units:  # type: ignore[union-attr]
+    for unit in network.encoder.d0.units:
         unit.register_forward_hook(lambda _, __, out: out.detach())
     for stage in (network.encoder.d1, network.encoder.d2, network.encoder.d3):
-        stage.register_forward_hook(lambda _, __, out: out.detach())  # type: ignore[union-attr]
+        stage.register_forward_hook(lambda _, __, out: out.detach())
     train_once(network, image)
-    torch.testing.assert_close(ours, network.encoder.conv0.weight.grad)  # type: ignore[union-attr]
+    torch.testing.assert_close(ours, network.encoder.conv0.weight.grad)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_freezing_is_undone_and_changed_at_any_time(
     network = tiny(encoder=encoder)
     everything = {name for name, _ in network.named_parameters()}
     for how in ("full", "reference", "full", "none", "reference", "none"):
-        network.freeze_encoder(how)  # type: ignore[arg-type]
+        network.freeze_encoder(how)
         assert (train_once(network, image) == everything) == (how == "none")
         moving = norms(network, outside=held if how == "full" else None)
         assert moved_statistics(network, image) == moving
@@ -244,7 +244,7 @@ def test_freezing_survives_eval_and_train() -> None:
 
 def test_an_unknown_way_of_freezing_is_refused() -> None:
     with pytest.raises(ValueError, match="'half' is unknown"):
-        tiny().freeze_encoder("half")  # type: ignore[arg-type]
+        tiny().freeze_encoder("half")
 
 
 def test_freezing_does_not_change_what_is_predicted(image: Tensor) -> None:
@@ -269,5 +269,5 @@ def test_trains_under_autocast(image: Tensor) -> None:
     network = tiny()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = sum(out.float().square().mean() for out in network(image).values())
-    loss.backward()  # type: ignore[union-attr]
+    loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())

@@ -48,7 +48,7 @@ def test_official_weights_give_the_original_outputs(
     state = {key: torch.from_numpy(value) for key, value in fixed.state_dict(shapes).items()}
     weights = from_official(state)
     assert layout_of(weights) == HoVerNetLayout(classes, mode)
-    ours = HoVerNet(classes, mode).eval()  # type: ignore[arg-type]
+    ours = HoVerNet(classes, mode).eval()
     ours.load_state_dict(weights)
     image = np.rint(fixed.golden_input(name, [1, 3, side, side], 0.0, 255.0)) / 255
     with torch.no_grad():
@@ -66,7 +66,7 @@ def test_exported_keys_and_shapes_are_the_official_ones(
     expected = json.loads((shared_golden / f"{name}.shapes.json").read_text())
     for typed in (True, False):
         with torch.device("meta"):
-            ours = HoVerNet(classes if typed else 0, mode)  # type: ignore[arg-type]
+            ours = HoVerNet(classes if typed else 0, mode)
         exported = to_official(ours.state_dict())
         wanted = {k: v for k, v in expected.items() if typed or not k.startswith("decoder.tp.")}
         wanted["upsample2x.unpool_mat"] = [2, 2]
@@ -174,7 +174,7 @@ def test_an_encoder_alone(caplog: pytest.LogCaptureFixture) -> None:
     assert loaded.ignored == ["linear.weight"]
     assert "1 missing ['conv_bot.weight'], 1 ignored ['linear.weight']" in caplog.text
     fresh.load_state_dict(loaded.found, strict=False)
-    assert torch.equal(fresh.encoder.d3.shortcut.weight, state["d3.shortcut.weight"])  # type: ignore[union-attr, arg-type]
+    assert torch.equal(fresh.encoder.d3.shortcut.weight, state["d3.shortcut.weight"])
     assert all(key.startswith("encoder.") for key in loaded.found)
 
 

@@ -29,5 +29,15 @@ def centre_crop(tensor: Tensor, size: tuple[int, int]) -> Tensor:
             f"cannot cut {size[0]} x {size[1]} out of {height} x {width}; "
             "ask for a positive size that is not larger"
         )
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    top, left = centre_start(height, size[0]), centre_start(width, size[1])
     return tensor[..., top : top + size[0], left : left + size[1]]
+
+
+def centre_start(length: int, kept: int) -> int:
+    """Tell where the central ``kept`` of ``length`` pixels begin.
+
+    Example:
+        >>> centre_start(5, 2)
+        1
+    """
+    return (length - kept) // 2

@@ -7,21 +7,34 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from histoseg.ops.crop import centre_crop
+from histoseg.ops.crop import centre_crop, centre_start
 
 
 class _Runs(NamedTuple):
-    """The foreground as runs: neighbours in a row that share an id.
+    """The foreground as runs: neighbours in a row that share an id, each tensor (R,) int64.
 
     A run of a nucleus is some ten pixels long, so what is counted for each nucleus is counted from
-    a tenth of the numbers. Indices are into the flattened (B, H, W).
+    a tenth of the numbers.
     """
 
-    pixels: Tensor  # (N,) index of each foreground pixel
-    first: Tensor  # (R,) index of the first pixel of each run
-    length: Tensor  # (R,) pixels in each run
-    nucleus: Tensor  # (R,) nucleus of each run, 0..K-1 over the whole batch
-    area: Tensor  # (K,) pixels of each nucleus
+    tile: Tensor
+    row: Tensor
+    left: Tensor  # first column
+    length: Tensor  # pixels
+    nucleus: Tensor  # 0..K-1 over the whole batch
+
+    def where(self, kept: Tensor) -> _Runs:
+        """Keep some of the runs."""
+        chosen = kept.nonzero().squeeze(1)
+        return _Runs(*(field.index_select(0, chosen) for field in self))
+
+
+class _Axis(NamedTuple):
+    """What the coordinates of each nucleus are measured by, each tensor (K,) int64."""
+
+    origin: Tensor  # coordinate that is 0
+    before: Tensor  # largest distance below the origin, pixels
+    after: Tensor  # largest distance above it
 
 
 def hover_maps(instances: Tensor) -> Tensor:
@@ -48,23 +61,8 @@ def hover_maps(instances: Tensor) -> Tensor:
         >>> hover_maps(torch.tensor([[[0, 7, 7, 7, 0]]]))[0, 0]
         tensor([[0.0000, 0.0000, 0.5000, 1.0000, 0.0000]])
     """
-    runs = _find_runs(instances)
-    batch, height, width = instances.shape
-    plane = height * width
-    left, row = runs.first % width, runs.first // width % height
-    right = left + runs.length - 1
-    row_sum = _total(runs.length * row, runs)
-    column_sum = _total(runs.length * (left + right) // 2, runs)
-
-    vertical = _distance(row, _frame(row_sum, row, row, runs)).repeat_interleave(runs.length)
-    frame = _frame(column_sum, left, right, runs).repeat_interleave(runs.length, dim=1)
-    horizontal = _distance(runs.pixels % width, frame)
-
-    maps = torch.zeros(batch * 2 * plane, device=instances.device)
-    tile = (runs.first // plane).repeat_interleave(runs.length)
-    place = runs.pixels + tile * plane
-    maps.scatter_(0, place, horizontal).scatter_(0, place + plane, vertical)
-    return maps.view(batch, 2, height, width)
+    runs, count = _find_runs(instances)
+    return _paint(runs, *_measure(runs, count), instances.shape)
 
 
 def hover_targets(
@@ -97,67 +95,100 @@ def hover_targets(
         tensor([0.0000, 0.2500])
     """
     inside = centre_crop(instances, size)
-    maps = centre_crop(hover_maps(instances), size).contiguous()
-    runs = _find_runs(inside)
-    small = (runs.area < min_pixels).index_select(0, runs.nucleus)
-    dropped = torch.zeros(inside.numel(), dtype=torch.bool, device=inside.device)
-    dropped.scatter_(0, runs.pixels, small.repeat_interleave(runs.length))
-    maps = maps.masked_fill(dropped.view(inside.shape).unsqueeze(1), 0.0)
-    return {"np": (inside > 0).long(), "hv": maps}
+    runs, count = _find_runs(instances)
+    horizontal, vertical = _measure(runs, count)
+    batch, height, width = instances.shape
+    top, left = centre_start(height, size[0]), centre_start(width, size[1])
+    runs = _cut(runs, top, left, size)
+    area = _sum(runs.length, runs.nucleus, count)
+    runs = runs.where((area >= min_pixels).index_select(0, runs.nucleus))
+    horizontal = horizontal._replace(origin=horizontal.origin - left)
+    vertical = vertical._replace(origin=vertical.origin - top)
+    return {
+        "np": (inside > 0).long(),
+        "hv": _paint(runs, horizontal, vertical, (batch, *size)),
+    }
 
 
-def _find_runs(instances: Tensor) -> _Runs:
-    """Gather the foreground; raises ValueError for anything but an integer map (B, H, W)."""
+def _find_runs(instances: Tensor) -> tuple[_Runs, int]:
+    """Gather the foreground of (B, H, W) into runs, and count nuclei.
+
+    Raises:
+        ValueError: If ``instances`` is not an integer map (B, H, W).
+    """
     if instances.ndim != 3 or instances.is_floating_point() or instances.dtype == torch.bool:
         raise ValueError(
             f"expected an integer instance map (B, H, W), got {instances.dtype} "
             f"of shape {tuple(instances.shape)}"
         )
     _, height, width = instances.shape
-    flat = instances.reshape(-1)
-    pixels = (flat > 0).nonzero().squeeze(1)
-    ids = flat.index_select(0, pixels)
-    opens = pixels % width == 0
-    opens[:1] = True
-    opens[1:] |= (ids.diff() != 0) | (pixels.diff() != 1)
-    opening = opens.nonzero().squeeze(1)
-    first = pixels[opening]
-    length = opening.diff(append=opening.new_tensor([len(pixels)]))
+    opens = torch.ones(instances.shape, dtype=torch.bool, device=instances.device)
+    torch.ne(instances[..., 1:], instances[..., :-1], out=opens[..., 1:])
+    first = opens.view(-1).nonzero().squeeze(1)
+    length = first.diff(append=first.new_tensor([opens.numel()]))
+    ids = instances.reshape(-1).index_select(0, first)
+    line = first // width
+    runs = _Runs(line // height, line % height, first % width, length, ids).where(ids > 0)
 
     # Two rounds of sorting instead of a table over tile x id: ids may be as large as they like.
-    distinct, rank = torch.unique(ids[opening], return_inverse=True)
-    key = first // (height * width) * len(distinct) + rank
-    nuclei, nucleus = torch.unique(key, return_inverse=True)
-    area = torch.zeros_like(nuclei).index_add_(0, nucleus, length)
-    return _Runs(pixels, first, length, nucleus, area)
+    distinct, rank = torch.unique(runs.nucleus, return_inverse=True)
+    nuclei, nucleus = torch.unique(runs.tile * len(distinct) + rank, return_inverse=True)
+    return runs._replace(nucleus=nucleus), len(nuclei)
 
 
-def _total(values: Tensor, runs: _Runs) -> Tensor:
-    """Sum a quantity of runs (R,) over each nucleus: (K,)."""
-    return torch.zeros_like(runs.area).index_add_(0, runs.nucleus, values)
+def _measure(runs: _Runs, count: int) -> tuple[_Axis, _Axis]:
+    """Find the origin and the extent of every nucleus, horizontally and vertically."""
+    right = runs.left + runs.length - 1
+    area = _sum(runs.length, runs.nucleus, count)
+    axes = []
+    for low, high in ((runs.left, right), (runs.row, runs.row)):
+        total = _sum(runs.length * (low + high) // 2, runs.nucleus, count)
+        # floor(mean + 1/2) in integers, less the one that the reference counts from.
+        origin = (2 * total + area) // (2 * area) - 1
+        least = origin.scatter_reduce(0, runs.nucleus, low, "amin", include_self=False)
+        most = origin.scatter_reduce(0, runs.nucleus, high, "amax", include_self=False)
+        axes.append(_Axis(origin, (origin - least).clamp(min=1), (most - origin).clamp(min=1)))
+    return axes[0], axes[1]
 
 
-def _frame(total: Tensor, low: Tensor, high: Tensor, runs: _Runs) -> Tensor:
-    """Give each run its nucleus's origin, extent before and extent after it: (3, R), float32.
-
-    Args:
-        total: Sum of the coordinate over the pixels of each nucleus (K,).
-        low: Smallest coordinate of each run (R,).
-        high: Largest coordinate of each run (R,).
-        runs: The runs.
-    """
-    # floor(mean + 1/2) in integers, less the one that the reference counts from.
-    origin = (2 * total + runs.area) // (2 * runs.area) - 1
-    least = torch.zeros_like(total).scatter_reduce(0, runs.nucleus, low, "amin", include_self=False)
-    most = torch.zeros_like(total).scatter_reduce(0, runs.nucleus, high, "amax", include_self=False)
-    extents = torch.stack([origin, origin - least, most - origin])
-    extents[1:].clamp_(min=1)
-    return extents.float().index_select(1, runs.nucleus)
+def _cut(runs: _Runs, top: int, left: int, size: tuple[int, int]) -> _Runs:
+    """Cut a window out of all tiles; coordinates become those of the window."""
+    start = (runs.left - left).clamp(min=0)
+    end = (runs.left + runs.length - left).clamp(max=size[1])
+    row = runs.row - top
+    moved = runs._replace(row=row, left=start, length=end - start)
+    return moved.where((row >= 0) & (row < size[0]) & (end > start))
 
 
-def _distance(coordinate: Tensor, frame: Tensor) -> Tensor:
-    """Measure from the origin in fractions of the extent on that side: float32 in [-1, 1]."""
-    origin, before, after = frame
-    offset = coordinate - origin
-    fraction: Tensor = offset / torch.where(offset < 0, before, after)
+def _paint(
+    runs: _Runs, horizontal: _Axis, vertical: _Axis, shape: tuple[int, ...] | torch.Size
+) -> Tensor:
+    """Draw the distances into maps (B, 2, H, W), float32, for a ``shape`` (B, H, W)."""
+    batch, height, width = shape
+    plane = height * width
+    run = torch.repeat_interleave(runs.length)  # (N,), the run of each pixel
+    step = torch.arange(len(run), device=run.device)
+    step -= (runs.length.cumsum(0) - runs.length).index_select(0, run)
+    place = (2 * plane * runs.tile + width * runs.row + runs.left).index_select(0, run) + step
+
+    x = _Axis(*(field.index_select(0, runs.nucleus) for field in horizontal))
+    y = _Axis(*(field.index_select(0, runs.nucleus) for field in vertical))
+    across = (runs.left - x.origin).index_select(0, run) + step
+    before, after = (extent.float().index_select(0, run) for extent in x[1:])
+    down = _fraction(runs.row - y.origin, y.before, y.after).index_select(0, run)
+
+    maps = torch.zeros(2 * batch * plane, device=run.device)
+    maps.scatter_(0, place, _fraction(across, before, after))
+    maps.scatter_(0, place + plane, down)
+    return maps.view(batch, 2, height, width)
+
+
+def _fraction(offset: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """Divide a distance from the origin by the extent on its side: float32 in [-1, 1]."""
+    fraction: Tensor = offset.float() / torch.where(offset < 0, before, after)
     return fraction
+
+
+def _sum(values: Tensor, nucleus: Tensor, count: int) -> Tensor:
+    """Add up a quantity of runs (R,) over each nucleus: (K,)."""
+    return values.new_zeros(count).index_add_(0, nucleus, values)
