@@ -46,7 +46,8 @@ class Frame:
         """Read a coarse field at points (N, 2) in pixels: (N,)."""
         cell = np.floor((xy + MARGIN) / CELL).astype(np.int64)
         rows, cols = self.shape
-        return field[cell[:, 1].clip(0, rows - 1), cell[:, 0].clip(0, cols - 1)]
+        values: Array = field[cell[:, 1].clip(0, rows - 1), cell[:, 0].clip(0, cols - 1)]
+        return values
 
     def enlarge(self, field: Array) -> Array:
         """Bring a coarse field (float32) to the pixels of the image: (height, width)."""
@@ -58,7 +59,9 @@ class Frame:
 
 @dataclass(frozen=True)
 class Plan:
-    """The architecture of one image; fields are coarse float32, levels are pixels and positive inside.
+    """The architecture of one image, in coarse float32 fields.
+
+    A level is in pixels and positive inside, like a distance from the border.
 
     Attributes:
         epithelium: Distance from the basement membrane.
@@ -96,7 +99,7 @@ class Plan:
 def draw_plan(rng: np.random.Generator, frame: Frame, look: Look) -> Plan:
     """Lay out the tissue of one image."""
     recipe = look.recipe
-    region = 0.75 * _field(rng, frame, look, REGION)
+    region = 0.6 * _field(rng, frame, look, REGION)
     gland = _field(rng, frame, look, rng.uniform(11.0, 24.0)) + region + np.float32(recipe.gland)
     epithelium = signed_distance(gland > 0.35)
     malignant = _field(rng, frame, look, REGION) + np.float32(recipe.malignant) > 0
@@ -160,4 +163,5 @@ def _unit_gradient(field: Array) -> Array:
     """Direction of steepest ascent: (2, rows, cols), (x, y), float32."""
     smooth = cv2.GaussianBlur(field, (0, 0), 1.5)
     gradient = np.stack([cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)])
-    return gradient / (np.linalg.norm(gradient, axis=0) + np.float32(1e-6))
+    unit: Array = gradient / (np.linalg.norm(gradient, axis=0) + np.float32(1e-6))
+    return unit
