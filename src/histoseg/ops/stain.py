@@ -21,7 +21,7 @@ staining by color deconvolution", in the values that scikit-image uses for ``rgb
 
 _HED_FROM_OD: Final = np.linalg.inv(STAIN_VECTORS.astype(np.float64)).astype(np.float32)
 _DARKEST: Final = 1.0 / 255.0
-_OD_OF_LEVEL: Final = -np.log(np.maximum(np.arange(256), 1) / 255.0).astype(np.float32)
+_OD_OF_LEVEL: Final = np.log(255.0 / np.maximum(np.arange(256), 1)).astype(np.float32)
 
 
 def rgb_to_od(rgb: Array) -> Array:

@@ -75,12 +75,15 @@ class Masks:
     hollow: Array
 
 
-def draw_masks(textures: Textures, frame: Frame, plan: Plan, look: Look) -> Masks:
+def draw_masks(
+    rng: np.random.Generator, textures: Textures, frame: Frame, plan: Plan, look: Look
+) -> Masks:
     """Bring the plan to full size, with ragged edges."""
     ragged = np.float32(0.5 * look.scale) * textures.coarse
     epithelium = soft(frame.enlarge(plan.epithelium) + 0.4 * ragged)
     hollow = soft(frame.enlarge(np.maximum(plan.lumen, plan.glass)) + ragged)
     hollow = np.maximum(hollow, soft(frame.enlarge(plan.vessel) + 0.5 * ragged))
+    hollow = np.maximum(hollow, fat_cells(rng, frame, plan, look))
     solid = 1 - hollow
     return Masks(epithelium * solid, (1 - epithelium) * solid, hollow)
 
@@ -123,7 +126,6 @@ def strands(
     density = np.clip(1 + contrast * (0.22 * bundle + 0.32 * fibre), 0.15, 2.2)
     gap = 0.6 * bundle + 0.5 * fibre + 0.7 * airy - np.float32(look.loose)
     collagen = masks.stroma * density * np.clip(0.7 + gap / np.float32(0.7), 0.06, 1)
-    collagen *= 1 - fat_cells(rng, frame, plan, look)
     return collagen, np.clip(density - 1.3, 0, 0.5) * collagen
 
 

@@ -48,7 +48,7 @@ def paint(
         (H, W, 4), float32. Optical densities of the dyes in ``look.vectors``.
     """
     textures, cells = draw_textures(rng, frame, look), draw_cells(front)
-    masks = draw_masks(textures, frame, plan, look)
+    masks = draw_masks(rng, textures, frame, plan, look)
     collagen, streaks = strands(rng, frame, plan, look, masks)
     hematoxylin, marker = paint_nuclei(rng, textures, nuclei, front, back, look)
     tone, answer = tones(nuclei, cells)
@@ -56,7 +56,7 @@ def paint(
     cloud = 1 + 0.22 * textures.cloud
     body = masks.epithelium * tone * grain * cloud
     collagen *= grain
-    smudge = np.clip(cloud - 1.28, 0, 0.6) * (1 - masks.hollow) * grain + 0.5 * streaks
+    smudge = np.clip(cloud - 1.28, 0, 0.6) * (1 - masks.hollow) * grain + 0.35 * streaks
     shrunk = np.exp(cells.distance * np.float32(-1.25 / look.scale)) * (front == 0)
     halo = 1 - np.float32(look.halo) * shrunk
     (body_h, body_e), (collagen_h, collagen_e) = look.cytoplasm, look.collagen

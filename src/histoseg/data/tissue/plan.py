@@ -101,7 +101,7 @@ def draw_plan(rng: np.random.Generator, frame: Frame, look: Look) -> Plan:
     recipe = look.recipe
     region = 0.6 * _field(rng, frame, look, REGION)
     gland = _field(rng, frame, look, rng.uniform(11.0, 24.0)) + region + np.float32(recipe.gland)
-    epithelium = signed_distance(gland > 0.35)
+    epithelium = signed_distance(_without_scraps(gland > 0.35, 6.0 * look.scale / CELL))
     malignant = _field(rng, frame, look, REGION) + np.float32(recipe.malignant) > 0
     normal = _unit_gradient(epithelium)
     depth = np.float32(look.depth * look.scale) * (1 + 0.2 * _field(rng, frame, look, 12.0))
@@ -136,6 +136,14 @@ def signed_distance(inside: Array) -> Array:
     within = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
     beyond = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
     return cv2.GaussianBlur((within - beyond) * np.float32(CELL), (0, 0), 1.0)
+
+
+def _without_scraps(mask: Array, radius: float) -> Array:
+    """Take away islands, and pockets, too small to hold a nucleus; radius in cells."""
+    side = 2 * round(radius) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, disc)) > 0
 
 
 def _field(rng: np.random.Generator, frame: Frame, look: Look, grain: float) -> Array:
