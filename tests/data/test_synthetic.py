@@ -157,7 +157,7 @@ def test_classes_differ_in_size_and_shape() -> None:
 
 
 def test_nuclei_cannot_be_had_by_a_threshold(records: list[Record]) -> None:
-    """Measured 0.82 on 96 tiles of 256; 0.83 and 0.81 on two sets of real photographs."""
+    """Measured 0.79 on 96 tiles of 256; 0.83 and 0.81 on two sets of real photographs."""
     amount = np.concatenate([hed_from_rgb(r["image"])[..., 0].ravel() for r in records])
     truth = np.concatenate([r["instances"].ravel() > 0 for r in records])
     levels = np.linspace(0, 2, 41)
@@ -166,7 +166,7 @@ def test_nuclei_cannot_be_had_by_a_threshold(records: list[Record]) -> None:
 
 
 def test_classes_cannot_be_had_by_mean_colour(records: list[Record]) -> None:
-    """Measured 0.40 over classes and 0.48 over nuclei, on 96 tiles of 256; chance is 0.25."""
+    """Measured 0.34 over classes and 0.41 over nuclei, on 96 tiles of 256; chance is 0.25."""
     colours, classes = [], []
     for record in records:
         ids = np.arange(1, record["instances"].max() + 1)

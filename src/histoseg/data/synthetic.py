@@ -41,7 +41,7 @@ def synthetic_tissue(
         tissue: One of gland, tumour, stroma, lymphoid, empty; None draws one. In an image larger
             than some 500 pixels it is what prevails: the tissue changes from place to place.
         density: Multiplies the number of nuclei, where there is room.
-        mpp: Nominal µm per pixel. Cells are drawn at 0.4 to 0.88 times their nominal size.
+        mpp: Nominal µm per pixel. Cells are drawn at 0.34 to 0.86 times their nominal size.
 
     Returns:
         ``image`` (H, W, 3) uint8, ``instances`` (H, W) int32 numbered 1..n, ``semantic`` (H, W)

@@ -61,6 +61,7 @@ class Look:
         vectors: (4, 3), float32. Optical densities of hematoxylin, eosin, DAB and grey matter.
         marker: Where the antibody binds.
         positive: Share of positive cells.
+        veil: Share of a membrane marker that also lies over the nucleus.
         brown: Optical density of DAB in a positive cell.
         nuclear: Multiplies the hematoxylin of all nuclei.
         cytoplasm: Optical densities of (hematoxylin, eosin) in epithelial cytoplasm.
@@ -87,6 +88,7 @@ class Look:
     vectors: Array
     marker: Marker
     positive: float
+    veil: float
     brown: float
     nuclear: float
     cytoplasm: tuple[float, float]
@@ -122,7 +124,7 @@ def draw_look(rng: np.random.Generator, stain: Stain, tissue: str | None, mpp: f
         mpp: Nominal µm per pixel.
 
     Returns:
-        The settings. Cells are 0.4 to 0.88 times their nominal size, more variety than one
+        The settings. Cells are 0.34 to 0.86 times their nominal size, more variety than one
         laboratory has, so that a model also meets the look of half the magnification.
     """
     he = stain == "he"
@@ -135,12 +137,13 @@ def draw_look(rng: np.random.Generator, stain: Stain, tissue: str | None, mpp: f
     return Look(
         tissue=tissue or drawn,
         stain=stain,
-        scale=float(np.exp(u(np.log(0.4), np.log(0.88)))) / mpp,
+        scale=float(np.exp(u(np.log(0.34), np.log(0.86)))) / mpp,
         vectors=_vectors(rng, he),
         marker=marker,
         positive=u(0.05, 0.9) if marker == "nuclear" else u(0.75, 1.0),
+        veil=u(0.2, 0.9),
         brown=u(0.4, 1.7),
-        nuclear=u(0.65, 1.3) if he else u(0.4, 0.9),
+        nuclear=u(0.65, 1.3) if he else u(0.28, 0.9),
         cytoplasm=(u(0.03, 0.42), u(0.2, 0.55)) if he else (u(0.02, 0.25), 0.0),
         collagen=(u(0.0, 0.3) ** 1.3, u(0.15, 0.5)) if he else (u(0.04, 0.3), 0.0),
         loose=u(-2.4, -0.2),
@@ -154,7 +157,7 @@ def draw_look(rng: np.random.Generator, stain: Stain, tissue: str | None, mpp: f
         haze=u(0.0, 0.35),
         dirt=5.0 * (rng.random() < 0.3),
         white=(u(0.88, 0.98) + rng.normal(0.0, 0.008, 3)).clip(0.8, 1.0).astype(np.float32),
-        blur=u(0.45, 1.1),
+        blur=u(0.45, 1.35),
         noise=u(0.8, 2.6),
         quality=int(rng.integers(72, 96)) if rng.random() < 0.5 else 0,
     )
@@ -168,6 +171,8 @@ def _vectors(rng: np.random.Generator, he: bool) -> Array:
         h2, d2 = _OTHER_IHC
         d = d + rng.random() * (d2 - d)
     h, e = h + rng.random() * (h2 - h), e + rng.uniform(0.35, 1.1) * (e2 - e)
+    if rng.random() < 0.12:  # a slide of one colour, as of cresyl violet or an old stain
+        e = 0.75 * h + 0.25 * e
     dyes = np.stack([h, e, d]) + rng.normal(0.0, 0.025, (3, 3))
     dyes = dyes.clip(0.01) / np.linalg.norm(dyes, axis=1, keepdims=True)
     return np.concatenate([dyes, np.full((1, 3), 3**-0.5)]).astype(np.float32)

@@ -54,6 +54,7 @@ def paint(
     tone, answer = tones(nuclei, cells)
     grain = 1 + 0.16 * textures.fine + 0.08 * textures.coarse
     cloud = 1 + 0.22 * textures.cloud
+    patchy = np.clip(grain * cloud + 0.2 * textures.coarse, 0.2, 2)
     body = masks.epithelium * tone * grain * cloud
     collagen *= grain
     smudge = np.clip(cloud - 1.28, 0, 0.6) * (1 - masks.hollow) * grain + 0.35 * streaks
@@ -66,7 +67,7 @@ def paint(
     dyes[..., 1] = (body_e * body + collagen_e * collagen * cloud) * halo
     if look.stain == "he":
         dyes[..., 1] += 0.25 * hematoxylin + 0.15 * cells.membrane * body
-    dyes[..., 2] = _brown(masks, cells, marker, answer * grain * cloud, body, look)
+    dyes[..., 2] = _brown(masks, cells, marker, answer * patchy, body, look)
     dyes[..., 3] = specks(rng, frame, look) + 0.12 * streaks
     _add_blood(dyes, blood(rng, frame, plan, look) * (front == 0), look)
     return dyes
@@ -83,8 +84,8 @@ def _brown(
         return haze + np.float32(look.brown) * marker
     if look.marker == "membrane":
         near = np.clip(1.2 - 0.04 * cells.distance, 0.3, 1)
-        covered = 1 - 0.55 * (cells.distance <= 0)
-        coat = (0.75 * near * covered + 0.9 * cells.membrane) * answer * masks.epithelium
+        covered = np.where(cells.distance > 0, np.float32(1), np.float32(look.veil))
+        coat = (0.75 * near + 0.9 * cells.membrane) * covered * answer * masks.epithelium
         return haze + np.float32(look.brown) * coat
     return haze
 
