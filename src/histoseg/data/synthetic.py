@@ -1,4 +1,4 @@
-"""Procedural tissue: the public data set of the demo and the tests. Every pixel's truth is known; no download."""
+"""Procedural tissue, the data set of the demo and the tests: exact truth, no download."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def synthetic_tissue(
         width: Pixels.
         seed: Entropy of the generator; the same arguments give the same image.
         stain: ``he`` (hematoxylin and eosin) or ``ihc`` (hematoxylin and DAB).
-        tissue: One of gland, tumour, stroma, lymphoid, empty; None draws one. In an image larger than some
-            500 pixels it is what prevails: the tissue changes from place to place.
+        tissue: One of gland, tumour, stroma, lymphoid, empty; None draws one. In an image larger
+            than some 500 pixels it is what prevails: the tissue changes from place to place.
         density: Multiplies the number of nuclei, where there is room.
-        mpp: Nominal µm per pixel. Cells are drawn at 0.45 to 1 times their nominal size.
+        mpp: Nominal µm per pixel. Cells are drawn at 0.34 to 0.86 times their nominal size.
 
     Returns:
-        ``image`` (H, W, 3) uint8, ``instances`` (H, W) int32 numbered 1..n, ``semantic`` (H, W) uint8 in 0..4,
-        ``tissue`` such as "H&E gland", ``place``. An instance is one 4-connected piece of at least 12 pixels:
-        what is seen of a nucleus, the part under another one left out.
+        ``image`` (H, W, 3) uint8, ``instances`` (H, W) int32 numbered 1..n, ``semantic`` (H, W)
+        uint8 in 0..4, ``tissue`` such as "H&E gland", ``place``. An instance is one 4-connected
+        piece of at least 12 pixels: what is seen of a nucleus, without what lies under another.
 
     Raises:
         ValueError: If an argument is out of its range; the message names it.
@@ -119,7 +119,8 @@ class SyntheticTissue(Dataset[Record]):
             raise ValueError(f"length {length} and seed {seed} must not be negative")
         if tuple(classes) != CLASSES:
             raise ValueError(
-                f"synthetic tissue has the classes {list(CLASSES)}, not {list(classes)}; leave `classes` out"
+                f"synthetic tissue has the classes {list(CLASSES)}, not {list(classes)}; "
+                "set data.classes to the former"
             )
         if not stains:
             raise ValueError(f"no stains given; name some of {list(STAINS)}")

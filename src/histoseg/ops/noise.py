@@ -10,9 +10,8 @@ from scipy.special import ndtri
 
 from histoseg.contracts import Array
 
-_SPREAD_OF_BLURRED = 1.0 / (
-    2.0 * math.sqrt(math.pi)
-)  # of unit white noise under a Gaussian of sigma 1
+# Of unit white noise under a Gaussian of sigma 1.
+_SPREAD_OF_BLURRED = 1.0 / (2.0 * math.sqrt(math.pi))
 _QUANTILES = ndtri((np.arange(256) + 0.5) / 256).astype(np.float32)
 
 

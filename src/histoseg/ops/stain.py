@@ -13,15 +13,15 @@ _RUIFROK = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]]
 STAIN_VECTORS: Final = (_RUIFROK / np.linalg.norm(_RUIFROK, axis=1, keepdims=True)).astype(
     np.float32
 )
-"""Optical density in (red, green, blue) of one unit of hematoxylin, eosin, DAB: (3, 3), rows of length 1.
+"""Optical density in (red, green, blue) of one unit of hematoxylin, eosin, DAB.
 
-Source: Ruifrok & Johnston 2001, "Quantification of histochemical staining by color deconvolution", the
-values that scikit-image documents for ``rgb2hed``.
+(3, 3), float32, rows of length 1. Source: Ruifrok & Johnston 2001, "Quantification of histochemical
+staining by color deconvolution", in the values that scikit-image uses for ``rgb2hed``.
 """
 
 _HED_FROM_OD: Final = np.linalg.inv(STAIN_VECTORS.astype(np.float64)).astype(np.float32)
 _DARKEST: Final = 1.0 / 255.0
-_OD_OF_LEVEL: Final = -np.log(np.maximum(np.arange(256), 1) / 255.0).astype(np.float32)
+_OD_OF_LEVEL: Final = np.log(255.0 / np.maximum(np.arange(256), 1)).astype(np.float32)
 
 
 def rgb_to_od(rgb: Array) -> Array:
@@ -69,14 +69,14 @@ def hed_from_rgb(rgb: Array) -> Array:
         rgb: (..., 3), uint8 in 0..255 or floating in [0, 1].
 
     Returns:
-        (..., 3), float32. Amounts of `STAIN_VECTORS`; negative where a colour lies outside their cone.
+        (..., 3), float32. Amounts of `STAIN_VECTORS`; negative for a colour outside their cone.
 
     Raises:
         ValueError: If the last axis is not 3 long.
 
     Source:
-        Ruifrok & Johnston 2001. Amounts are in natural-logarithm units (scikit-image divides by ``ln 1e6``)
-        and are not clipped at 0, so that `rgb_from_hed` gives the image back.
+        Ruifrok & Johnston 2001. Amounts are in natural-logarithm units (scikit-image divides by
+        ``ln 1e6``) and are not clipped at 0, so that `rgb_from_hed` gives the image back.
 
     Example:
         >>> hed_from_rgb(od_to_rgb(2.0 * STAIN_VECTORS[0])).round(3) + 0.0

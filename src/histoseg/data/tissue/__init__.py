@@ -1,1 +1,1 @@
-"""How `histoseg.data.synthetic` draws tissue: plan, cells, stains, camera; pure functions of a generator."""
+"""How synthetic tissue is drawn: look, plan, nuclei, dyes, light; pure but for the generator."""

@@ -104,13 +104,10 @@ def _nucleoli(rng: np.random.Generator, nuclei: Nuclei, front: Array, look: Look
 
 
 def _defocus(layer: Array, haze: Array, look: Look) -> Array:
-    """Blur the share ``haze`` of a layer."""
-    edge = max(
-        0.22 * look.scale, 0.6
-    )  # the section is thicker than a pixel: outlines are not steps
+    """Soften a layer, as a section is thicker than a pixel, and blur the share ``haze`` of it."""
+    near, far = max(0.22 * look.scale, 0.6), max(0.6 * look.scale, 1.3)
     if not haze.any():
-        return cv2.GaussianBlur(layer, (0, 0), edge)
-    out = layer * haze
-    return cv2.GaussianBlur(layer - out, (0, 0), edge) + cv2.GaussianBlur(
-        out, (0, 0), max(0.5 * look.scale, 1.2)
-    )
+        return np.asarray(cv2.GaussianBlur(layer, (0, 0), near))
+    hazy = layer * haze
+    soft = cv2.GaussianBlur(layer - hazy, (0, 0), near)
+    return np.asarray(soft + cv2.GaussianBlur(hazy, (0, 0), far))

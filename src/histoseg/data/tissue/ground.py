@@ -11,7 +11,7 @@ from histoseg.contracts import Array
 from histoseg.data.tissue.chromatin import Textures, per_nucleus
 from histoseg.data.tissue.look import Look
 from histoseg.data.tissue.nuclei import Nuclei
-from histoseg.data.tissue.plan import Frame, Plan
+from histoseg.data.tissue.plan import CELL, Frame, Plan
 from histoseg.ops.noise import fibre_noise, jittered_grid, smooth_noise
 
 
@@ -48,9 +48,8 @@ def draw_cells(front: Array) -> Cells:
     edge[:, 1:] = owner[:, 1:] != owner[:, :-1]
     edge[1:] = np.maximum(edge[1:], owner[1:] != owner[:-1])
     size = 2 * half.shape[1], 2 * half.shape[0]
-    owner = cv2.resize(owner.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
     return Cells(
-        owner=owner[:height, :width].astype(np.int32),
+        owner=owner.repeat(2, axis=0).repeat(2, axis=1)[:height, :width],
         distance=2 * cv2.resize(distance, size)[:height, :width],
         membrane=cv2.resize(cv2.GaussianBlur(edge, (0, 0), 0.6), size)[:height, :width],
     )
@@ -76,23 +75,26 @@ class Masks:
     hollow: Array
 
 
-def draw_masks(textures: Textures, frame: Frame, plan: Plan, look: Look) -> Masks:
+def draw_masks(
+    rng: np.random.Generator, textures: Textures, frame: Frame, plan: Plan, look: Look
+) -> Masks:
     """Bring the plan to full size, with ragged edges."""
     ragged = np.float32(0.5 * look.scale) * textures.coarse
     epithelium = soft(frame.enlarge(plan.epithelium) + 0.4 * ragged)
     hollow = soft(frame.enlarge(np.maximum(plan.lumen, plan.glass)) + ragged)
     hollow = np.maximum(hollow, soft(frame.enlarge(plan.vessel) + 0.5 * ragged))
+    hollow = np.maximum(hollow, fat_cells(rng, frame, plan, look))
     solid = 1 - hollow
     return Masks(epithelium * solid, (1 - epithelium) * solid, hollow)
 
 
-def fat_walls(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) -> Array:
-    """Where fat cells are empty: (H, W), float32 in [0, 1]; their walls and everything else are 0."""
+def fat_cells(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) -> Array:
+    """The empty inside of fat cells, without their walls: (H, W), float32 in [0, 1]."""
     inside = plan.fat > 0
     if not inside.any():
         return np.zeros((frame.height, frame.width), dtype=np.float32)
     size = 55 * look.scale
-    sites = np.floor((jittered_grid(rng, frame.box, size) - frame.box[:2]) / 4).astype(np.int64)
+    sites = np.floor((jittered_grid(rng, frame.box, size) - frame.box[:2]) / CELL).astype(np.int64)
     rows, cols = frame.shape
     seeds = np.ones(frame.shape, dtype=np.uint8)
     seeds[sites[:, 1].clip(0, rows - 1), sites[:, 0].clip(0, cols - 1)] = 0
@@ -102,13 +104,15 @@ def fat_walls(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) ->
     within = np.ones(frame.shape, dtype=np.uint8)
     within[:, 1:] &= nearest[:, 1:] == nearest[:, :-1]
     within[1:] &= nearest[1:] == nearest[:-1]
-    wall = cv2.GaussianBlur(cv2.distanceTransform(within, cv2.DIST_L2, 5), (0, 0), 1.0) * 4
+    wall = cv2.GaussianBlur(cv2.distanceTransform(within, cv2.DIST_L2, 5), (0, 0), 1.0) * CELL
     level = np.minimum(plan.fat, wall - 1.0 * look.scale - 2)
     return soft(frame.enlarge(level.astype(np.float32)), 2.5)
 
 
-def strands(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) -> tuple[Array, Array]:
-    """Collagen: its density, about 1, and the share of it that is there (gaps are 0): (H, W) each."""
+def strands(
+    rng: np.random.Generator, frame: Frame, plan: Plan, look: Look, masks: Masks
+) -> tuple[Array, Array]:
+    """Collagen, about 1 where it is dense and 0 in gaps; and its darkest streaks: (H, W) each."""
     px = look.scale
 
     def weave(thickness: float, length: float) -> Array:
@@ -117,48 +121,42 @@ def strands(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) -> t
 
     bundle = weave(max(1.8 * px, 2.0), 13 * px)
     fibre = weave(max(0.5 * px, 1.1), 5 * px)
-    airy = frame.enlarge(smooth_noise(rng, *frame.shape, max(9 * px / 4, 1.0)))
-    clear = np.float32(look.fibrous) * np.clip(0.7 + 0.5 * airy, 0.1, 1.6)
-    density = np.clip(1 + clear * (0.22 * bundle + 0.32 * fibre), 0.15, 2.2)
+    airy = frame.enlarge(smooth_noise(rng, *frame.shape, max(9 * px / CELL, 1.0)))
+    contrast = np.float32(look.fibrous) * np.clip(0.7 + 0.5 * airy, 0.1, 1.6)
+    density = np.clip(1 + contrast * (0.22 * bundle + 0.32 * fibre), 0.15, 2.2)
     gap = 0.6 * bundle + 0.5 * fibre + 0.7 * airy - np.float32(look.loose)
-    return density, np.clip(0.7 + gap / np.float32(0.7), 0.06, 1)
+    collagen = masks.stroma * density * np.clip(0.7 + gap / np.float32(0.7), 0.06, 1)
+    return collagen, np.clip(density - 1.3, 0, 0.5) * collagen
 
 
 def blood(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look) -> Array:
     """Red cells in vessels and, rarely, spilled: (H, W), float32 in [0, 1]."""
     canvas = np.zeros((frame.height, frame.width), dtype=np.float32)
-    if rng.random() < 0.35:
-        return canvas
     radius = 3.0 * look.scale
     xy = jittered_grid(rng, frame.box, 2.1 * radius)
     chance = np.where(frame.sample(plan.vessel, xy) > 0.4 * radius, 0.75, 0.0)
     spilled = frame.sample(plan.inflamed, xy) < -2.6
     chance = np.where(spilled & frame.sample(plan.stroma, xy), 0.4, chance)
+    chance = np.where(frame.sample(plan.glass, xy) < -radius, chance, 0.0)
     xy = xy[rng.random(len(xy)) < chance]
-    tilt = rng.uniform(0, 180, len(xy))
-    for (x, y), angle, squeeze in zip(
-        xy.tolist(), tilt.tolist(), rng.uniform(0.6, 1, len(xy)).tolist(), strict=True
-    ):
-        axes = int(radius * 16), int(radius * squeeze * 16)
-        cv2.ellipse(
-            canvas, (int(x * 16), int(y * 16)), axes, angle, 0, 360, 1.0, cv2.FILLED, cv2.LINE_8, 4
-        )
-    return canvas
+    short, tilt = radius * rng.uniform(0.6, 1, len(xy)), rng.uniform(0, 180, len(xy))
+    cells = np.concatenate([np.column_stack([xy, short]) * 16, tilt[:, None]], axis=1)
+    for x, y, minor, angle in cells.astype(int).tolist():
+        axes = int(radius * 16), minor
+        cv2.ellipse(canvas, (x, y), axes, angle, 0, 360, 1.0, cv2.FILLED, cv2.LINE_8, 4)
+    return cv2.GaussianBlur(canvas, (0, 0), 0.8) if len(cells) else canvas
 
 
 def specks(rng: np.random.Generator, frame: Frame, look: Look) -> Array:
     """Pigment and dust, smaller than any nucleus: (H, W), float32 optical density."""
     canvas = np.zeros((frame.height, frame.width), dtype=np.float32)
-    mean = 5.0 * (frame.height * frame.width) / 256**2 * (rng.random() < 0.3)
-    count = int(rng.poisson(mean))
-    xy = rng.random((count, 2)) * (frame.width, frame.height)
-    radius = rng.uniform(0.2, 0.55, count) * look.scale
-    for (x, y), r, od in zip(
-        xy.tolist(), radius.tolist(), rng.uniform(0.3, 1.3, count).tolist(), strict=True
-    ):
-        cv2.circle(
-            canvas, (int(x * 16), int(y * 16)), int(r * 16) + 8, od, cv2.FILLED, cv2.LINE_8, 4
-        )
+    count = int(rng.poisson(look.dirt * frame.height * frame.width / 256**2))
+    place = rng.random((count, 2)) * (frame.width, frame.height)
+    radius = rng.uniform(0.2, 0.55, (count, 1)) * look.scale + 0.5
+    density = rng.uniform(0.3, 1.3, count).tolist()
+    fixed = (np.concatenate([place, radius], axis=1) * 16).astype(int).tolist()
+    for (x, y, r), od in zip(fixed, density, strict=True):
+        cv2.circle(canvas, (x, y), r, od, cv2.FILLED, cv2.LINE_8, 4)
     return canvas
 
 

@@ -23,8 +23,8 @@ def draw_labels(frame: Frame, nuclei: Nuclei) -> tuple[Array, Array]:
         nuclei: N nuclei.
 
     Returns:
-        Two maps (height, width), int32: row + 1 of the nucleus in front, 4-connected and of at least
-        `SMALLEST` pixels each; and row + 1 of the nucleus at the back, which differs where two overlap.
+        Two maps (height, width), int32: row + 1 of the nucleus in front, one 4-connected piece of
+        at least `SMALLEST` pixels each; and of the one at the back, another where two overlap.
     """
     corners = outlines(nuclei)
     low, high = corners.min(axis=1), corners.max(axis=1)
@@ -73,7 +73,8 @@ def one_piece_each(labels: Array) -> Array:
     keep = np.zeros(count, dtype=bool)
     keep[order[first]] = True
     keep &= (area >= SMALLEST) & (owner > 0)
-    return np.where(keep, owner, 0).astype(np.int32)[pieces]
+    kept: Array = np.where(keep, owner, 0).astype(np.int32)[pieces]
+    return kept
 
 
 def renumbered(labels: Array) -> tuple[Array, Array]:

@@ -14,8 +14,8 @@ Stain = Literal["he", "ihc"]
 Marker = Literal["none", "nuclear", "membrane"]
 STAINS: Final[tuple[Stain, ...]] = ("he", "ihc")
 
-# Colours of other laboratories, mixed with Ruifrok's: Macenko et al. 2009 for H and E, and the bluer
-# hematoxylin and yellower DAB of an immunohistochemical slide, read off scikit-image's sample photograph.
+# Colours of other laboratories, mixed with Ruifrok's: near Macenko et al. 2009 for H and E, and the
+# bluer hematoxylin of an immunohistochemical slide, by eye from scikit-image's sample photograph.
 _OTHER_HE: Final = np.array([[0.56, 0.72, 0.41], [0.22, 0.80, 0.56]])
 _OTHER_IHC: Final = np.array([[0.76, 0.62, 0.20], [0.28, 0.52, 0.80]])
 
@@ -42,11 +42,11 @@ class Recipe:
 
 
 TISSUES: Final[dict[str, Recipe]] = {
-    "gland": Recipe(share=0.32, gland=0.35, malignant=-1.6, inflamed=-0.8, fat=-2.8, torn=-2.4),
-    "tumour": Recipe(share=0.30, gland=0.75, malignant=1.8, inflamed=-0.6, fat=-2.8, torn=-2.4),
+    "gland": Recipe(share=0.32, gland=0.15, malignant=-1.6, inflamed=-0.8, fat=-2.8, torn=-2.7),
+    "tumour": Recipe(share=0.30, gland=0.75, malignant=1.8, inflamed=-0.6, fat=-2.8, torn=-2.7),
     "stroma": Recipe(share=0.20, gland=-1.5, malignant=0.0, inflamed=-0.9, fat=-1.9, torn=-1.9),
-    "lymphoid": Recipe(share=0.14, gland=-1.2, malignant=0.3, inflamed=1.4, fat=-2.6, torn=-2.2),
-    "empty": Recipe(share=0.04, gland=-9.0, malignant=0.0, inflamed=-9.0, fat=-1.0, torn=1.6),
+    "lymphoid": Recipe(share=0.14, gland=-1.2, malignant=0.3, inflamed=1.4, fat=-2.6, torn=-2.5),
+    "empty": Recipe(share=0.03, gland=-9.0, malignant=0.0, inflamed=-9.0, fat=-1.0, torn=1.6),
 }
 
 
@@ -61,6 +61,7 @@ class Look:
         vectors: (4, 3), float32. Optical densities of hematoxylin, eosin, DAB and grey matter.
         marker: Where the antibody binds.
         positive: Share of positive cells.
+        veil: Share of a membrane marker that also lies over the nucleus.
         brown: Optical density of DAB in a positive cell.
         nuclear: Multiplies the hematoxylin of all nuclei.
         cytoplasm: Optical densities of (hematoxylin, eosin) in epithelial cytoplasm.
@@ -72,7 +73,9 @@ class Look:
         disorder: Sigma in radians of how tumour nuclei turn away from the basement membrane.
         depth: Height of the epithelium, µm.
         layers: Whether benign epithelium is pseudostratified.
+        smudge: Hematoxylin smeared where there is no nucleus.
         haze: Share of nuclei out of focus.
+        dirt: Mean number of specks in 256 x 256 pixels.
         white: (3,), float32 in [0, 1]. Light of clear glass.
         blur: Sigma of the optics, pixels.
         noise: Sigma of the sensor, levels of 255.
@@ -85,6 +88,7 @@ class Look:
     vectors: Array
     marker: Marker
     positive: float
+    veil: float
     brown: float
     nuclear: float
     cytoplasm: tuple[float, float]
@@ -96,7 +100,9 @@ class Look:
     disorder: float
     depth: float
     layers: bool
+    smudge: float
     haze: float
+    dirt: float
     white: Array
     blur: float
     noise: float
@@ -118,7 +124,7 @@ def draw_look(rng: np.random.Generator, stain: Stain, tissue: str | None, mpp: f
         mpp: Nominal µm per pixel.
 
     Returns:
-        The settings. Cells are 0.4 to 0.88 times their nominal size: more variety than one species in one
+        The settings. Cells are 0.34 to 0.86 times their nominal size, more variety than one
         laboratory has, so that a model also meets the look of half the magnification.
     """
     he = stain == "he"
@@ -131,24 +137,27 @@ def draw_look(rng: np.random.Generator, stain: Stain, tissue: str | None, mpp: f
     return Look(
         tissue=tissue or drawn,
         stain=stain,
-        scale=float(np.exp(u(np.log(0.4), np.log(0.88)))) / mpp,
+        scale=float(np.exp(u(np.log(0.34), np.log(0.86)))) / mpp,
         vectors=_vectors(rng, he),
         marker=marker,
         positive=u(0.05, 0.9) if marker == "nuclear" else u(0.75, 1.0),
+        veil=u(0.2, 0.9),
         brown=u(0.4, 1.7),
-        nuclear=u(0.75, 1.3) if he else u(0.4, 0.85),
-        cytoplasm=(u(0.02, 0.22), u(0.2, 0.55)) if he else (u(0.01, 0.12), 0.0),
-        collagen=(u(0.0, 0.08), u(0.15, 0.5)) if he else (u(0.04, 0.18), 0.0),
-        loose=u(-2.2, 0.1),
+        nuclear=u(0.65, 1.3) if he else u(0.28, 0.9),
+        cytoplasm=(u(0.03, 0.42), u(0.2, 0.55)) if he else (u(0.02, 0.25), 0.0),
+        collagen=(u(0.0, 0.3) ** 1.3, u(0.15, 0.5)) if he else (u(0.04, 0.3), 0.0),
+        loose=u(-2.4, -0.2),
         fibrous=u(0.3, 1.0),
         halo=u(0.0, 0.6),
         crowding=u(0.78, 1.02),
         disorder=u(0.25, 1.5),
         depth=u(14.0, 30.0),
         layers=bool(rng.random() < 0.5),
-        haze=u(0.0, 0.25),
+        smudge=u(0.1, 1.0),
+        haze=u(0.0, 0.35),
+        dirt=5.0 * (rng.random() < 0.3),
         white=(u(0.88, 0.98) + rng.normal(0.0, 0.008, 3)).clip(0.8, 1.0).astype(np.float32),
-        blur=u(0.45, 1.1),
+        blur=u(0.45, 1.35),
         noise=u(0.8, 2.6),
         quality=int(rng.integers(72, 96)) if rng.random() < 0.5 else 0,
     )
@@ -162,6 +171,8 @@ def _vectors(rng: np.random.Generator, he: bool) -> Array:
         h2, d2 = _OTHER_IHC
         d = d + rng.random() * (d2 - d)
     h, e = h + rng.random() * (h2 - h), e + rng.uniform(0.35, 1.1) * (e2 - e)
+    if rng.random() < 0.12:  # a slide of one colour, as of cresyl violet or an old stain
+        e = 0.75 * h + 0.25 * e
     dyes = np.stack([h, e, d]) + rng.normal(0.0, 0.025, (3, 3))
     dyes = dyes.clip(0.01) / np.linalg.norm(dyes, axis=1, keepdims=True)
     return np.concatenate([dyes, np.full((1, 3), 3**-0.5)]).astype(np.float32)

@@ -141,4 +141,5 @@ def reach(nuclei: Nuclei, rows: Array, direction: Array) -> Array:
     """
     a, b = nuclei.axes[rows, 0], nuclei.axes[rows, 1]
     off = direction - nuclei.angle[rows]
-    return a * b / np.hypot(b * np.cos(off), a * np.sin(off))
+    radius: Array = a * b / np.hypot(b * np.cos(off), a * np.sin(off))
+    return radius

@@ -13,7 +13,6 @@ from histoseg.data.tissue.ground import (
     blood,
     draw_cells,
     draw_masks,
-    fat_walls,
     specks,
     strands,
     tones,
@@ -49,29 +48,28 @@ def paint(
         (H, W, 4), float32. Optical densities of the dyes in ``look.vectors``.
     """
     textures, cells = draw_textures(rng, frame, look), draw_cells(front)
-    masks = draw_masks(textures, frame, plan, look)
-    empty = fat_walls(rng, frame, plan, look)
-    density, present = strands(rng, frame, plan, look)
-    stroma = masks.stroma * density * present * (1 - empty) * (1 + 0.12 * textures.fine)
-    grain = 1 + 0.16 * textures.fine + 0.08 * textures.coarse
-    cloud = 1 + 0.22 * textures.cloud
+    masks = draw_masks(rng, textures, frame, plan, look)
+    collagen, streaks = strands(rng, frame, plan, look, masks)
     hematoxylin, marker = paint_nuclei(rng, textures, nuclei, front, back, look)
     tone, answer = tones(nuclei, cells)
+    grain = 1 + 0.16 * textures.fine + 0.08 * textures.coarse
+    cloud = 1 + 0.22 * textures.cloud
+    patchy = np.clip(grain * cloud + 0.2 * textures.coarse, 0.2, 2)
     body = masks.epithelium * tone * grain * cloud
-    halo = 1 - np.float32(look.halo) * np.exp(-cells.distance / np.float32(0.8 * look.scale)) * (
-        front == 0
-    )
-    ghosts = np.clip(cloud - 1.45, 0, 1) * (1 - masks.hollow)
-    (body_h, body_e), (stroma_h, stroma_e) = look.cytoplasm, look.collagen
+    collagen *= grain
+    smudge = np.clip(cloud - 1.28, 0, 0.6) * (1 - masks.hollow) * grain + 0.35 * streaks
+    shrunk = np.exp(cells.distance * np.float32(-1.25 / look.scale)) * (front == 0)
+    halo = 1 - np.float32(look.halo) * shrunk
+    (body_h, body_e), (collagen_h, collagen_e) = look.cytoplasm, look.collagen
     dyes = np.empty((frame.height, frame.width, 4), dtype=np.float32)
-    dyes[..., 0] = hematoxylin + (body_h * body + stroma_h * stroma) * halo + ghosts * 0.5
-    dyes[..., 1] = (body_e * body + stroma_e * stroma * cloud) * halo
+    dyes[..., 0] = (body_h * body + collagen_h * collagen) * cloud * halo + look.smudge * smudge
+    dyes[..., 0] += hematoxylin * (1 - 0.35 * np.clip(marker, 0, 1) * (look.marker == "nuclear"))
+    dyes[..., 1] = (body_e * body + collagen_e * collagen * cloud) * halo
     if look.stain == "he":
         dyes[..., 1] += 0.25 * hematoxylin + 0.15 * cells.membrane * body
-    dyes[..., 2] = _brown(masks, cells, marker, answer * grain * cloud, body, look)
-    dyes[..., 3] = specks(rng, frame, look) + 0.10 * np.clip(density - 1.1, 0, 1) * masks.stroma
+    dyes[..., 2] = _brown(masks, cells, marker, answer * patchy, body, look)
+    dyes[..., 3] = specks(rng, frame, look) + 0.12 * streaks
     _add_blood(dyes, blood(rng, frame, plan, look) * (front == 0), look)
-    dyes[..., 0] *= 1 - 0.35 * np.clip(marker, 0, 1) * (look.marker == "nuclear")
     return dyes
 
 
@@ -86,8 +84,8 @@ def _brown(
         return haze + np.float32(look.brown) * marker
     if look.marker == "membrane":
         near = np.clip(1.2 - 0.04 * cells.distance, 0.3, 1)
-        covered = 1 - 0.55 * (cells.distance <= 0)
-        coat = (0.75 * near * covered + 0.9 * cells.membrane) * answer * masks.epithelium
+        covered = np.where(cells.distance > 0, np.float32(1), np.float32(look.veil))
+        coat = (0.75 * near + 0.9 * cells.membrane) * covered * answer * masks.epithelium
         return haze + np.float32(look.brown) * coat
     return haze
 
@@ -117,11 +115,11 @@ def expose(rng: np.random.Generator, dyes: Array, look: Look) -> Array:
     light = od_to_rgb(dyes @ look.vectors)
     light = cv2.GaussianBlur(light, (0, 0), look.blur)
     lamp = smooth_noise(rng, height // 16 + 1, width // 16 + 1, 6.0)
-    light *= cv2.resize(1 + 0.012 * lamp, (width, height))[..., None]
-    levels = light * (look.white * np.float32(255))
+    glow = np.asarray(cv2.resize(1 + 0.012 * lamp, (width, height)))[..., None]
+    levels = light * glow * (look.white * np.float32(255))
     levels += np.float32(look.noise) * white_noise(rng, height, width, 3)
     image = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
     if not look.quality:
         return image
     _, stream = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, look.quality])
-    return np.ascontiguousarray(cv2.imdecode(stream, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(stream, cv2.IMREAD_COLOR))[..., ::-1])

@@ -46,7 +46,8 @@ class Frame:
         """Read a coarse field at points (N, 2) in pixels: (N,)."""
         cell = np.floor((xy + MARGIN) / CELL).astype(np.int64)
         rows, cols = self.shape
-        return field[cell[:, 1].clip(0, rows - 1), cell[:, 0].clip(0, cols - 1)]
+        values: Array = field[cell[:, 1].clip(0, rows - 1), cell[:, 0].clip(0, cols - 1)]
+        return values
 
     def enlarge(self, field: Array) -> Array:
         """Bring a coarse field (float32) to the pixels of the image: (height, width)."""
@@ -58,7 +59,9 @@ class Frame:
 
 @dataclass(frozen=True)
 class Plan:
-    """The architecture of one image; fields are coarse float32, levels are pixels and positive inside.
+    """The architecture of one image, in coarse float32 fields.
+
+    A level is in pixels and positive inside, like a distance from the border.
 
     Attributes:
         epithelium: Distance from the basement membrane.
@@ -96,9 +99,9 @@ class Plan:
 def draw_plan(rng: np.random.Generator, frame: Frame, look: Look) -> Plan:
     """Lay out the tissue of one image."""
     recipe = look.recipe
-    region = 0.75 * _field(rng, frame, look, REGION)
+    region = 0.6 * _field(rng, frame, look, REGION)
     gland = _field(rng, frame, look, rng.uniform(11.0, 24.0)) + region + np.float32(recipe.gland)
-    epithelium = signed_distance(gland > 0.35)
+    epithelium = signed_distance(_without_scraps(gland > 0.35, 6.0 * look.scale / CELL))
     malignant = _field(rng, frame, look, REGION) + np.float32(recipe.malignant) > 0
     normal = _unit_gradient(epithelium)
     depth = np.float32(look.depth * look.scale) * (1 + 0.2 * _field(rng, frame, look, 12.0))
@@ -135,6 +138,14 @@ def signed_distance(inside: Array) -> Array:
     return cv2.GaussianBlur((within - beyond) * np.float32(CELL), (0, 0), 1.0)
 
 
+def _without_scraps(mask: Array, radius: float) -> Array:
+    """Take away islands, and pockets, too small to hold a nucleus; radius in cells."""
+    side = 2 * round(radius) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, disc)) > 0
+
+
 def _field(rng: np.random.Generator, frame: Frame, look: Look, grain: float) -> Array:
     """A Gaussian field with its grain in µm, on the coarse grid."""
     return smooth_noise(rng, *frame.shape, max(grain * look.scale / CELL, 0.6))
@@ -160,4 +171,5 @@ def _unit_gradient(field: Array) -> Array:
     """Direction of steepest ascent: (2, rows, cols), (x, y), float32."""
     smooth = cv2.GaussianBlur(field, (0, 0), 1.5)
     gradient = np.stack([cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)])
-    return gradient / (np.linalg.norm(gradient, axis=0) + np.float32(1e-6))
+    unit: Array = gradient / (np.linalg.norm(gradient, axis=0) + np.float32(1e-6))
+    return unit

@@ -25,7 +25,8 @@ def settle(
         density: Multiplies the number of nuclei, where there is room.
 
     Returns:
-        Nuclei in and a little beyond the frame; neighbours touch, and overlap by what ``look.crowding`` allows.
+        Nuclei in and a little beyond the frame; neighbours touch, and overlap by what
+        ``look.crowding`` allows.
     """
     px, pack = look.scale, density**-0.5
     groups = [
@@ -75,7 +76,9 @@ def _vessel_wall(rng: np.random.Generator, frame: Frame, plan: Plan, look: Look)
     px = look.scale
     xy = jittered_grid(rng, frame.box, 6.0 * px)
     level = frame.sample(plan.vessel, xy)
-    xy = xy[(np.abs(level + 1.5 * px) < 2.5 * px) & (rng.random(len(xy)) < 0.5)]
+    lives = (np.abs(level + 1.5 * px) < 2.5 * px) & (rng.random(len(xy)) < 0.5)
+    lives &= np.maximum(frame.sample(plan.glass, xy), frame.sample(plan.fat, xy)) < -2 * px
+    xy = xy[lives]
     rows, cols = np.gradient(plan.vessel)
     angle = np.arctan2(frame.sample(cols, xy), -frame.sample(rows, xy))
     return grow(rng, look, "connective", xy, angle)
