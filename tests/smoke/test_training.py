@@ -164,7 +164,7 @@ def test_a_run_killed_in_either_phase_resumes_as_if_it_had_not_been(
     train(uncut)
     run = tmp_path / "cut"
     process = subprocess.Popen(command(run, *epochs))
-    wait_for(run / phase / "checkpoints" / "epoch_000.ckpt", process)
+    wait_for(run / phase / "checkpoints" / "last.ckpt", process)
     process.kill()
     process.wait()
     assert not (run / "all" / "done.json").exists(), "killed in the middle, not after the end"
@@ -180,7 +180,10 @@ def test_a_run_killed_in_either_phase_resumes_as_if_it_had_not_been(
         assert str(a["optimizer_states"]) == str(b["optimizer_states"])
 
 
-def test_two_ranks_end_with_one_set_of_weights(tmp_path: Path, composed: Compose) -> None:
+def test_two_ranks_end_with_one_set_of_weights(
+    tmp_path: Path, composed: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))  # where the ranks find the callback
     cfg = small(composed, "trainer=ddp_cpu", phases=False)
     cfg.callbacks.ranks = {
         "_target_": "weight_dump.WeightDump",

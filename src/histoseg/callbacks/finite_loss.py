@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -33,11 +33,12 @@ class FiniteLoss(pl.Callback):
     def on_before_backward(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor
     ) -> None:
-        if bool(torch.isfinite(loss)):
-            self.last = float(loss.detach())
+        value = float(loss.detach())
+        if math.isfinite(value):
+            self.last = value
             return
         raise NonFiniteLossError(
-            f"the loss is {float(loss)} at step {trainer.global_step} "
+            f"the loss is {value} at step {trainer.global_step} "
             f"(epoch {trainer.current_epoch}); "
             f"last finite loss: {self.last}; batch: {', '.join(self.files) or 'unnamed'}. "
             "The checkpoints written so far are sound: look at those files, then lower "

@@ -39,8 +39,8 @@ class Tiles(Dataset[Sample]):
 
     def __getitem__(self, draw: Draw | int) -> Sample:
         """Load one item and augment it with the seed of its draw (0 for a plain index)."""
-        index, seed = draw if isinstance(draw, Draw) else (draw, 0)
-        return to_sample(self.augment(self.records[index], seed))
+        item, seed = draw if isinstance(draw, Draw) else (draw, 0)
+        return to_sample(self.augment(self.records[item], seed))
 
 
 class TileDataModule(pl.LightningDataModule):

@@ -11,9 +11,9 @@ from torch.utils.data import Sampler
 
 
 class Draw(NamedTuple):
-    """One item to load: its index in the data set and the seed of its augmentation."""
+    """One item to load: its position in the data set and the seed of its augmentation."""
 
-    index: int
+    item: int
     seed: int
 
 

@@ -160,12 +160,11 @@ class Module(pl.LightningModule, ABC):
     def _score(self, scores: MetricCollection, batch: Sample, maps: Maps) -> dict[str, Any]:
         """Decode maps and compare them with the annotations, cropped to the maps' size."""
         height, width = next(iter(maps.values())).shape[-2:]
-        truth = {
-            key: centre_crop(batch[key], (height, width)) for key in ANNOTATIONS if key in batch
-        }  # type: ignore[literal-required]
+        size = (height, width)
+        truth = {key: centre_crop(batch[key], size) for key in ANNOTATIONS if key in batch}  # type: ignore[literal-required]
         decoded = self.decode(maps)
         scores.update(**truth, **decoded)
-        image = centre_crop(batch["image"], (height, width))
+        image = centre_crop(batch["image"], size)
         return {"image": image, **truth, **decoded, "maps": maps}
 
     def _log_terms(self, stage: str, terms: Mapping[str, Tensor], size: int) -> None:
