@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from conftest import ROOT, Compose, tiny_overrides
 from histoseg.engine import checkpoint
@@ -185,10 +185,8 @@ def test_two_ranks_end_with_one_set_of_weights(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))  # where the ranks find the callback
     cfg = small(composed, "trainer=ddp_cpu", phases=False)
-    cfg.callbacks.ranks = {
-        "_target_": "weight_dump.WeightDump",
-        "folder": str(tmp_path),
-    }
+    with open_dict(cfg):
+        cfg.callbacks.ranks = {"_target_": "weight_dump.WeightDump", "folder": str(tmp_path)}
     train(cfg)
     run = Path(cfg.paths.run)
     a, b = (torch.load(tmp_path / f"rank{r}.pt", weights_only=True) for r in (0, 1))
