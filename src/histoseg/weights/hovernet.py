@@ -18,6 +18,7 @@ from torch import Tensor
 from histoseg.errors import CheckpointError
 from histoseg.weights.files import read_checkpoint
 from histoseg.weights.hovernet_layout import COUNTER, layout_of
+from histoseg.weights.hovernet_tensorflow import from_tensorflow, is_tensorflow
 
 _log = logging.getLogger(__name__)
 _CONSTANT = "upsample2x.unpool_mat"
@@ -62,7 +63,8 @@ def read_official(path: Path) -> dict[str, Tensor]:
     """Read an official file, ``.tar`` or ``.npz``, of a whole network or of an encoder.
 
     Args:
-        path: The file; what it holds may be wrapped as ``{"desc": ...}``.
+        path: The file; what it holds may be wrapped as ``{"desc": ...}``, and arrays may have the
+            names of the TensorFlow edition.
 
     Returns:
         State dict under the official keys, without ``module.``, for `from_official` or
@@ -82,7 +84,7 @@ def read_official(path: Path) -> dict[str, Tensor]:
             f"{path} holds {str(list(content)[:3])[1:-1] or 'nothing'}, and not tensors by name; "
             "expected an official HoVer-Net file: a state dict, bare or under 'desc'"
         )
-    return _without_module(state)
+    return from_tensorflow(state) if is_tensorflow(state) else _without_module(state)
 
 
 def from_official(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
