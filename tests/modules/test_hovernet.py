@@ -1,0 +1,106 @@
+"""What HoVer-Net does between batch and score."""
+
+import pytest
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from conftest import Compose
+from histoseg.contracts import Sample
+from histoseg.data import TileDataModule
+from histoseg.metrics import InstanceScores
+from histoseg.modules.hovernet import HoVerNet
+
+
+def built(composed: Compose, *more: str) -> tuple[HoVerNet, Sample]:
+    more = ("data.num_workers=0", "data.batch_size=2", "data.splits.train.length=4", *more)
+    cfg = composed("train", "model=hovernet", "data=synthetic", *more, tiny="hovernet")
+    data: TileDataModule = instantiate(cfg.data)
+    return instantiate(cfg.model), next(iter(data.train_dataloader()))
+
+
+def test_all_terms_are_finite_and_reach_every_parameter(composed: Compose) -> None:
+    module, batch = built(composed)
+    terms = module.losses(batch, module(batch))
+    assert terms.keys() == {"loss", *module.weights}
+    terms["loss"].backward()
+    assert all(torch.isfinite(value) for value in terms.values())
+    assert all(p.grad is not None for p in module.network.parameters())
+
+
+def test_a_batch_without_a_single_nucleus_has_a_finite_loss_and_gradient(composed: Compose) -> None:
+    module, batch = built(composed)
+    batch["instances"].zero_()
+    batch["semantic"].zero_()
+    loss = module.losses(batch, module(batch))["loss"]
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(p.grad).all() for p in module.network.parameters())
+
+
+def test_weights_multiply_the_terms(composed: Compose) -> None:
+    module, batch = built(composed, "model.weights.hv_msge=2")
+    with torch.no_grad():
+        terms = module.losses(batch, module(batch))
+    total = sum(v for k, v in terms.items() if k != "loss") + terms["hv_msge"]
+    assert float(terms["loss"]) == pytest.approx(float(total), rel=1e-6)
+
+
+def test_a_perfect_network_is_decoded_to_the_annotation(composed: Compose) -> None:
+    module, batch = built(composed, "model.tile=256", "data.tile=256")
+    maps = module.targets(batch)
+    assert maps.keys() == module.produces
+    decoded = module.decode(maps)
+    edge = module.margin
+    truth = batch["instances"][:, edge:-edge, edge:-edge]
+    scores = InstanceScores()
+    scores.update(truth, decoded["pred_instances"])
+    assert float(scores.compute()["pq"]) > 0.8
+    found = decoded["pred_instances"] > 0
+    semantic = batch["semantic"][:, edge:-edge, edge:-edge]
+    assert (decoded["pred_semantic"] == semantic)[found].float().mean() > 0.95
+
+
+def test_maps_have_the_ranges_they_promise(composed: Compose) -> None:
+    module, batch = built(composed)
+    maps = module.maps(module(batch))
+    assert maps.keys() == module.produces
+    assert maps["np"].shape[1] == 1
+    assert 0 <= maps["np"].min() <= maps["np"].max() <= 1
+    torch.testing.assert_close(maps["tp"].sum(1), torch.ones_like(maps["tp"][:, 0]))
+
+
+def test_without_classes_there_is_no_class_branch(composed: Compose) -> None:
+    module, batch = built(composed, "model.classes=[]", "model.colours=[]")
+    assert module.maps(module(batch)).keys() == {"np", "hv"}
+    assert "tp_bce" not in module.losses(batch, module(batch))
+    assert module.decode(module.maps(module(batch)))["pred_semantic"].max() == 0
+
+
+def test_a_whole_image_is_inferred_in_its_own_frame(composed: Compose) -> None:
+    module, _ = built(composed)
+    module.eval()
+    maps = module.infer(torch.rand(1, 3, 150, 90))
+    assert {m.shape[-2:] for m in maps.values()} == {(150, 90)}
+
+
+def test_a_larger_tile_is_cropped_after_the_targets_are_made(composed: Compose) -> None:
+    """A nucleus cut by the crop keeps the distances it has as a whole."""
+    module, batch = built(composed, "data.tile=160")
+    small = module.targets(batch)["hv"]
+    assert small.shape[-2:] == (36, 36)
+    assert module(batch)["hv"].shape == small.shape
+
+
+def test_a_margin_that_is_not_the_networks_is_refused(composed: Compose) -> None:
+    with pytest.raises(InstantiationException, match=r"set model\.margin=46"):
+        built(composed, "model.margin=40")
+
+
+def test_the_loss_axes_of_the_reference_differ_from_the_papers(composed: Compose) -> None:
+    module, batch = built(composed)
+    with torch.no_grad():
+        outputs = module(batch)
+        paper = module.losses(batch, outputs)["hv_msge"]
+        module.msge_axes = "reference"
+        assert float(module.losses(batch, outputs)["hv_msge"]) != pytest.approx(float(paper))
