@@ -12,7 +12,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -65,7 +64,8 @@ def run_ranks(cfg: DictConfig, count: int) -> None:
     }
     if cfg.trainer.accelerator == "cpu":
         shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    command = [sys.executable, "-m", "histoseg.engine.ranks", str(recipe)]
+    parent = str(os.getpid())  # ranks end when it is gone
+    command = [sys.executable, "-m", "histoseg.engine.one_rank", str(recipe), parent]
     children = []
     for local in range(count):
         own = {"LOCAL_RANK": str(local), "RANK": str(node * count + local)}
@@ -122,23 +122,3 @@ def _free_port() -> int:
         s.bind(("127.0.0.1", 0))
         port: int = s.getsockname()[1]
         return port
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, so that a killed run leaves nothing behind."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def main() -> None:
-    """Be one rank: ``python -m histoseg.engine.ranks <configuration>``."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    logging.basicConfig(level=logging.INFO if rank() == 0 else logging.WARNING)
-    from histoseg.engine.train import train
-
-    train(OmegaConf.load(sys.argv[1]))  # type: ignore[arg-type]
-
-
-if __name__ == "__main__":
-    main()

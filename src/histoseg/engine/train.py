@@ -142,10 +142,14 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _say_where(run: Path) -> None:
-    lines = {
-        "checkpoint": run / "best.ckpt",
-        "curves": run / "metrics.csv",
-        "test scores": run / "test" / "metrics.json",
-        "tensorboard": f"tensorboard --logdir {run / 'tensorboard'}",
+    files = {
+        "checkpoint": "best.ckpt",
+        "curves": "metrics.csv",
+        "test scores": "test/metrics.json",
+        "each test image": "test/images.csv",
+        "worst of them": "test/worst",
     }
-    log.info("finished\n%s", "\n".join(f"  {name:<12} {what}" for name, what in lines.items()))
+    lines = [f"  {what:<16}{run / name}" for what, name in files.items() if (run / name).exists()]
+    if (run / "tensorboard").exists():
+        lines.append(f"  {'tensorboard':<16}tensorboard --logdir {run / 'tensorboard'}")
+    log.info("finished\n%s", "\n".join(lines))
