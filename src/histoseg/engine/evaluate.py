@@ -8,14 +8,13 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import TensorBoardLogger
+from omegaconf import DictConfig
 
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
 from histoseg.engine.ranks import rank
-from histoseg.engine.record import flat, write_json
+from histoseg.engine.record import log_hparams, write_json
 from histoseg.engine.trainer import build_trainer
 
 log = logging.getLogger(__name__)
@@ -59,9 +58,7 @@ def score(cfg: DictConfig, weights: Path, folder: Path) -> dict[str, float]:
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if rank() == 0:
         write_json(folder / "metrics.json", {**scores, **per_image.summary})
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.log_hyperparams(flat(OmegaConf.to_container(cfg, resolve=True)), scores)
+        log_hparams(trainer.loggers, cfg, scores)
         log.info("scores of %s\n%s", weights, _table({**scores, **per_image.summary}))
     return scores
 

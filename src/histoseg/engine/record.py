@@ -8,12 +8,13 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 PACKAGES = (
     "histoseg", "torch", "torchvision", "pytorch-lightning", "hydra-core", "albumentations",
@@ -60,12 +61,19 @@ def join_curves(run: Path, phases: list[str]) -> None:
         writer.writerows(rows)
 
 
-def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """A nested configuration as one level of dotted keys, for hyperparameter tables."""
+def log_hparams(loggers: Iterable[Logger], cfg: DictConfig, scores: dict[str, float]) -> None:
+    """Add a row to TensorBoard's table of hyperparameters: the configuration and its scores."""
+    for logger in loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(_flat(OmegaConf.to_container(cfg, resolve=True)), scores)
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """A nested configuration as one level of dotted keys."""
     if isinstance(node, Mapping):
         items: dict[str, Any] = {}
         for key, value in node.items():
-            items |= flat(value, f"{prefix}{key}.")
+            items |= _flat(value, f"{prefix}{key}.")
         return items
     return {prefix[:-1]: node if isinstance(node, int | float | str | bool) else str(node)}
 

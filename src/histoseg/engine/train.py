@@ -19,7 +19,7 @@ from histoseg.engine.contract import check_contract
 from histoseg.engine.evaluate import score
 from histoseg.engine.phases import phases
 from histoseg.engine.ranks import rank, ranks_to_start, run_ranks
-from histoseg.engine.record import join_curves, write_json, write_provenance
+from histoseg.engine.record import join_curves, log_hparams, write_json, write_provenance
 from histoseg.engine.trainer import build_trainer
 from histoseg.errors import CheckpointError
 
@@ -82,7 +82,9 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
     if trainer.interrupted:
         raise KeyboardInterrupt
     if rank() == 0:
-        write_json(folder / "done.json", _best(trainer))
+        best = _best(trainer)
+        log_hparams(trainer.loggers, cfg, {"best": best["score"] or float("nan")})
+        write_json(folder / "done.json", best)
     trainer.strategy.barrier("phase done")
     return last if last.is_file() else None
 
