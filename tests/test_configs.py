@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from hydra.errors import ConfigCompositionException
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError
 
@@ -41,9 +41,10 @@ def test_a_model_is_built_small_and_has_its_companions(model: str, composed: Com
 
 @pytest.mark.parametrize("data", DATA)
 def test_data_compose_and_have_their_companions(data: str, composed: Compose) -> None:
-    for companion in (f"docs/data/{data}.md", f"src/histoseg/data/{data}.py"):
-        assert (ROOT / companion).is_file(), f"add {companion}"
     cfg = composed("view", f"data={data}")
+    module = get_class(cfg.data.dataset._target_).__module__.replace(".", "/")
+    for companion in (f"docs/data/{data}.md", f"src/{module}.py"):
+        assert (ROOT / companion).is_file(), f"add {companion}"
     OmegaConf.to_container(cfg.data, resolve=True)
     assert cfg.data.tile > 0
     assert len(cfg.data.colours) in (0, len(cfg.data.classes))

@@ -1,12 +1,13 @@
 """The YAML of each data set builds it: on its fake, through the arguments of each split."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from fakes import dsb2018, folder, pannuke
+from fakes import consep, cpm17, dsb2018, folder, kumar, pannuke
 from test_import_dag import SRC
 
 CONF = SRC.parents[1] / "conf"
@@ -14,6 +15,9 @@ WRITE = {
     "pannuke": lambda root: pannuke.write(root / "pannuke", size=32),
     "dsb2018": lambda root: dsb2018.write(root / "dsb2018" / "stage1_train"),
     "folder": lambda root: folder.write(root / "folder"),
+    "consep": lambda root: consep.write(root / "CoNSeP"),
+    "kumar": lambda root: kumar.write(root / "kumar"),
+    "cpm17": lambda root: cpm17.write(root / "cpm17"),
 }
 
 
@@ -42,3 +46,33 @@ def test_folder_with_classes_from_the_command_line(tmp_path: Path) -> None:
     record = instantiate(cfg.dataset)()[0]
     assert record["semantic"].max() == 1
     assert record["place"].mpp == 0.25
+
+
+def test_every_data_set_on_disk_has_a_fake() -> None:
+    on_disk = {path.stem for path in (CONF / "data").glob("*.yaml")} - {"synthetic"}
+    assert on_disk == set(WRITE), "add tests/fakes/<name>.py, and its line above"
+
+
+def test_consep_merges_its_seven_classes_into_four(tmp_path: Path) -> None:
+    consep.write(tmp_path / "CoNSeP")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose(overrides=["+data=consep", f"+paths.data={tmp_path}"]).data
+    record = instantiate(cfg.dataset)(**cfg.splits.test)[0]
+    merged = {1: 1, 2: 2, 3: 3, 4: 3, 5: 4, 6: 4, 7: 4}  # misc, inflammatory, epithelial, spindle
+    nuclei = record["instances"] > 0
+    pairs = set(zip(record["instances"][nuclei], record["semantic"][nuclei], strict=True))
+    assert pairs == set(merged.items())
+
+
+def test_tiles_per_image_makes_an_epoch_longer_and_its_tiles_differ(tmp_path: Path) -> None:
+    consep.write(tmp_path / "CoNSeP")
+    given = ["data.tile=32", "data.tiles_per_image=5", "data.batch_size=15", "data.num_workers=0"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        fixed = ["+data=consep", f"+paths.data={tmp_path}", "+seed=0"]
+        cfg = compose(overrides=[*fixed, *given]).data
+    module = instantiate(cfg)
+    (batch,) = module.train_dataloader()  # 3 images of Train, 5 tiles each
+    assert sorted(Counter(batch["place"].slide).values()) == [5, 5, 5]
+    assert len({tile.numpy().tobytes() for tile in batch["image"]}) == 15
+    assert len(list(module.val_dataloader())) == 1
+    assert sum(len(b["image"]) for b in module.test_dataloader()) == 2

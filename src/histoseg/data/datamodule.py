@@ -28,19 +28,27 @@ class Records(Protocol):
 
 
 class Tiles(Dataset[Sample]):
-    """A data set seen through an augmentation (training) or a centre crop (validation)."""
+    """A data set seen through an augmentation (training) or a centre crop (validation).
 
-    def __init__(self, records: Records, augment: Callable[[Record, int], Record]) -> None:
-        self.records, self.augment = records, augment
+    Args:
+        records: The data set.
+        augment: Record and seed to the record of a tile.
+        per_image: How often each record is an item: item i is record ``i % len(records)``.
+    """
+
+    def __init__(
+        self, records: Records, augment: Callable[[Record, int], Record], per_image: int = 1
+    ) -> None:
+        self.records, self.augment, self.per_image = records, augment, per_image
 
     def __len__(self) -> int:
         """Number of items."""
-        return len(self.records)
+        return self.per_image * len(self.records)
 
     def __getitem__(self, draw: Draw | int) -> Sample:
         """Load one item and augment it with the seed of its draw (0 for a plain index)."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
-        return to_sample(self.augment(self.records[item], seed))
+        return to_sample(self.augment(self.records[item % len(self.records)], seed))
 
 
 class TileDataModule(pl.LightningDataModule):
@@ -58,6 +66,8 @@ class TileDataModule(pl.LightningDataModule):
         mpp: Micrometres per pixel; None where the data set does not say.
         tile: Side of the square tiles that models get, pixels.
         batch_size: Tiles in a batch, per device.
+        tiles_per_image: Random tiles of each training image in an epoch; one is right where
+            images are tiles, and too few where they are large.
         num_workers: Loader processes per device.
         seed: Seed of order and augmentation.
         pin_memory: Page-locked batches, for faster copies to a GPU.
@@ -75,15 +85,19 @@ class TileDataModule(pl.LightningDataModule):
         seed: int,
         colours: Sequence[Sequence[int]] = (),
         mpp: float | None = None,
+        tiles_per_image: int = 1,
         num_workers: int = 0,
         pin_memory: bool = False,
     ) -> None:
         super().__init__()
         if len(colours) not in (0, len(classes)):
             raise ValueError(f"{len(colours)} colours for {len(classes)} classes: give one each")
+        if tiles_per_image < 1:
+            raise ValueError(f"tiles_per_image is {tiles_per_image}; expected 1 or more")
         self.dataset, self.splits, self.augment = dataset, splits, augment
         self.classes, self.colours, self.mpp = list(classes), colours, mpp
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
+        self.tiles_per_image = tiles_per_image
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self._open: dict[str, Records] = {}
 
@@ -101,7 +115,7 @@ class TileDataModule(pl.LightningDataModule):
 
     @override
     def train_dataloader(self) -> DataLoader[Sample]:
-        tiles = Tiles(self.records("train"), self.augment)
+        tiles = Tiles(self.records("train"), self.augment, self.tiles_per_image)
         length = len(Draws(len(tiles), seed=self.seed, shuffle=True))
         # a last, smaller batch would weigh its tiles more; but never drop the only batch
         return self._loader(tiles, shuffle=True, drop_last=length >= self.batch_size)
