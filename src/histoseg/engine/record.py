@@ -38,9 +38,10 @@ def write_provenance(cfg: DictConfig, folder: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file whole or not at all; what is not a number becomes null."""
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
+    strict = {key: None if value != value else value for key, value in content.items()}
+    part.write_text(json.dumps(strict, indent=2, allow_nan=False) + "\n")
     part.replace(path)
 
 

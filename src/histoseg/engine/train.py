@@ -64,7 +64,7 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
     """
     folder = Path(cfg.paths.phase)
     last = folder / "checkpoints" / "last.ckpt"
-    if (folder / "done.json").is_file():
+    if _epochs_done(folder) >= cfg.trainer.max_epochs:
         log.info("phase %s is done already", cfg.phase)
         return last if last.is_file() else None
     pl.seed_everything(cfg.seed, verbose=False)
@@ -84,7 +84,7 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
     if rank() == 0:
         best = _best(trainer)
         log_hparams(trainer.loggers, cfg, {"best": best["score"] or float("nan")})
-        write_json(folder / "done.json", best)
+        write_json(folder / "done.json", {"epochs": cfg.trainer.max_epochs, **best})
     trainer.strategy.barrier("phase done")
     return last if last.is_file() else None
 
@@ -105,6 +105,13 @@ def _train(cfg: DictConfig, run: Path) -> None:
     if rank() == 0:
         _copy(best, run / "best.ckpt")
         _say_where(run)
+
+
+def _epochs_done(phase: Path) -> int:
+    """Epochs of a finished phase; resuming with more trainer.max_epochs goes on."""
+    done = phase / "done.json"
+    epochs: int = json.loads(done.read_text())["epochs"] if done.is_file() else 0
+    return epochs
 
 
 def _resume_point(checkpoints: Path) -> Path | None:

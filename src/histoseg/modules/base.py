@@ -30,7 +30,7 @@ class Module(pl.LightningModule, ABC):
     Args:
         network: Tensors to tensors.
         classes: Names of classes 1..K; empty for a model without classes.
-        colours: K RGB triples 0..255.
+        colours: K RGB triples 0..255; not used without classes.
         mpp: Micrometres per pixel that the model was made for; None if unknown.
         tile: Side of the square input, pixels.
         margin: Pixels lost on each side between input and output.
@@ -65,7 +65,8 @@ class Module(pl.LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.network = network
-        self.classes, self.colours = tuple(classes), tuple((c[0], c[1], c[2]) for c in colours)
+        self.classes = tuple(classes)
+        self.colours = tuple((c[0], c[1], c[2]) for c in colours) if classes else ()
         self.mpp, self.tile, self.margin = mpp, tile, margin
         self.optimizer_recipe, self.scheduler_recipe = optimizer, scheduler
         self.postprocess = postprocess
