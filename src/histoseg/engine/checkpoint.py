@@ -10,7 +10,7 @@ from typing import Any, cast
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-import histoseg
+from histoseg import __version__
 from histoseg.errors import CheckpointError
 from histoseg.modules.base import Module
 from histoseg.weights import read_checkpoint
@@ -80,7 +80,7 @@ def record(cfg: DictConfig) -> dict[str, Any]:
     model = cast(dict[str, Any], OmegaConf.to_container(cfg.model, resolve=True))
     model["pretrained"] = None  # the weights are in the checkpoint itself
     data = OmegaConf.to_container(cfg.data, resolve=True)
-    return {"model": model, "data": data, "version": histoseg.__version__}
+    return {"model": model, "data": data, "version": __version__}
 
 
 def build(cfg: DictConfig) -> Module:
