@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -84,14 +85,17 @@ def record(cfg: DictConfig) -> dict[str, Any]:
 
 
 def build(cfg: DictConfig) -> Module:
-    """Build the module of a configuration; its checkpoints will remember the configuration."""
+    """Build the module of a configuration; its checkpoints will remember the configuration.
+
+    With ``channels_last`` its weights lie in that memory layout; loading others keeps it.
+    """
     module = instantiate(cfg.model)
     if not isinstance(module, Module):
         raise TypeError(
             f"{cfg.model._target_} gives {type(module).__name__}, not a histoseg Module"
         )
     module.recipe = record(cfg)
-    return module
+    return module.to(memory_format=torch.channels_last) if cfg.get("channels_last") else module
 
 
 def load_weights(module: Module, path: Path) -> None:

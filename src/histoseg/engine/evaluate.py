@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -51,8 +50,6 @@ def score(cfg: DictConfig, weights: Path, folder: Path) -> dict[str, float]:
     cfg.phase, cfg.paths.phase = "test", str(folder)
     module = checkpoint.build(cfg)
     checkpoint.load_weights(module, weights)
-    if cfg.channels_last:
-        module = module.to(memory_format=torch.channels_last)
     per_image = PerImageScores(folder, worst=cfg.worst)
     trainer = build_trainer(cfg, [per_image])
     trainer.test(module, datamodule=instantiate(cfg.data), verbose=False)

@@ -66,8 +66,6 @@ def load(cfg: DictConfig) -> Module:
     """The module of a checkpoint, ready to predict on the configured device."""
     module = checkpoint.build(cfg)
     checkpoint.load_weights(module, checkpoint.find(Path(cfg.ckpt)))
-    if cfg.channels_last:
-        module = module.to(memory_format=torch.channels_last)
     return module.to(_device(cfg.accelerator)).eval()
 
 

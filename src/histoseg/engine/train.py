@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -71,8 +70,6 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
     module = checkpoint.build(cfg)
     if init is not None:
         checkpoint.load_weights(module, init)
-    if cfg.channels_last:
-        module = module.to(memory_format=torch.channels_last)
     if cfg.compile:
         module.network.compile()
     trainer = build_trainer(cfg)
