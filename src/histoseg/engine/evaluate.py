@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
+from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank
 from histoseg.engine.record import flat, write_json
 from histoseg.engine.trainer import build_trainer
@@ -31,6 +32,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         The scores by name, as in ``metrics.json``.
     """
     check_contract(cfg)
+    keep_freed_memory()
     pl.seed_everything(cfg.seed, verbose=False)
     return score(cfg, checkpoint.find(Path(cfg.ckpt)), Path(cfg.paths.run))
 

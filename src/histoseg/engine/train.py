@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
 from histoseg.engine.evaluate import score
+from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.phases import phases
 from histoseg.engine.ranks import rank, ranks_to_start, run_ranks
 from histoseg.engine.record import join_curves, write_json, write_provenance
@@ -38,6 +39,7 @@ def train(cfg: DictConfig) -> float | None:
         The best monitored value of the last phase, for sweeps; None if nothing was monitored.
     """
     check_contract(cfg)
+    keep_freed_memory()
     run = Path(cfg.paths.run)
     if rank() == 0:
         write_provenance(cfg, run)
