@@ -77,7 +77,7 @@ class Sample(TypedDict, total=False):
 class Instances:
     """The objects found in one region: a label array and, row by row, what is known of each.
 
-    Coordinates are pixels of the region, (x, y), pixel centres on integers; `moved` shifts them.
+    Coordinates are pixels of the region, (x, y), pixel centres on integers.
 
     Attributes:
         labels: (H, W), int32. 0 is background; ids need not be contiguous.

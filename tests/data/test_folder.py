@@ -85,6 +85,17 @@ def test_classes_need_a_source_and_a_source_needs_classes(tmp_path: Path) -> Non
         open_folder(tmp_path, classes=())
 
 
+def test_pictures_stay_as_stored_since_labels_lie_on_them(tmp_path: Path) -> None:
+    fake.write(tmp_path)
+    path = tmp_path / "images/p0_0.png"
+    exif = Image.Exif()
+    exif[274] = 6  # a viewer turns it by a quarter
+    with Image.open(path) as stored:
+        pixels = np.asarray(stored)
+        stored.save(path, exif=exif)
+    np.testing.assert_array_equal(open_folder(tmp_path)[0]["image"], pixels)
+
+
 def test_an_unreadable_image_is_skipped(tmp_path: Path) -> None:
     fake.write(tmp_path)
     (tmp_path / "images/p0_2.png").write_bytes(b"\x89PNG")

@@ -107,9 +107,14 @@ def test_nothing_seen_is_nan() -> None:
     assert all(np.isnan(value) for value in scores(ClassScores(CLASSES), maps).values())
 
 
+def test_without_classes_two_scores_remain() -> None:
+    maps = {name: tensor for name, tensor in batch(6).items() if "semantic" not in name}
+    found = scores(ClassScores([]), maps)
+    with_classes = scores(ClassScores(CLASSES), batch(6))
+    assert found == {name: with_classes[name] for name in ("bpq", "f1_detection")}
+
+
 def test_classes_without_names_are_refused() -> None:
-    with pytest.raises(ValueError, match="InstanceScores"):
-        ClassScores([])
     with pytest.raises(ValueError, match="only 2 classes are named"):
         ClassScores(CLASSES[:2]).update(**batch(6))
 

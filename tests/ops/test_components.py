@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from histoseg.ops import split_components
+from histoseg.ops.components import split_components
 
 
 def oracle(labels: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from histoseg.ops import centre_crop
+from histoseg.ops.crop import centre_crop
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from histoseg.ops import instances_from_labels
+from histoseg.ops.instances import instances_from_labels
 
 
 def test_a_disc_is_described_in_closed_form() -> None:

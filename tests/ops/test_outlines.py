@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from histoseg.contracts import Array
-from histoseg.ops import edge_outlines
-from histoseg.ops.outlines import AT_ONCE, Rings
+from histoseg.ops.outlines import AT_ONCE, Rings, edge_outlines
 
 
 def contour_of(mask: Array, mode: int = cv2.CHAIN_APPROX_SIMPLE) -> Array:

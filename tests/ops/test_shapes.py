@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from skimage.measure import label, regionprops
 
-from histoseg.ops import edge_outlines, measure_shapes
+from histoseg.ops.outlines import edge_outlines
+from histoseg.ops.shapes import measure_shapes
 
 
 def test_area_and_eccentricity_are_those_of_the_pixels() -> None:

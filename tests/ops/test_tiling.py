@@ -36,7 +36,7 @@ def test_a_network_that_only_crops_gives_the_image_back(
         overlap=overlap,
         batch_size=3,
     )
-    torch.testing.assert_close(maps["same"], image, atol=1e-6, rtol=0)
+    torch.testing.assert_close(maps["same"], image, atol=1e-5, rtol=0)
     if not overlap:
         assert torch.equal(maps["same"], image), "without overlap not a bit changes"
 
@@ -67,5 +67,5 @@ def test_a_pixel_sees_the_same_surroundings_as_in_the_whole_image() -> None:
 
 
 def test_an_overlap_as_large_as_the_output_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"not in 0\.\.7"):
+    with pytest.raises(ValueError, match=r"use 0\.\.7"):
         tiled(crop_by(1), torch.zeros(1, 1, 9, 9), tile=10, margin=1, overlap=8)

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from histoseg.metrics.functional import overlap, panoptic_quality
-from histoseg.ops import instances_from_labels
+from histoseg.ops.instances import instances_from_labels
 from histoseg.postprocess import HoverWatershed
 from histoseg.postprocess.hover import _components, _fill_holes, slope_range
 

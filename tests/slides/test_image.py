@@ -76,6 +76,7 @@ def test_the_orientation_is_honoured(tmp_path: Path, orientation: int, suffix: s
         exif[274] = orientation
         Image.fromarray(np.ascontiguousarray(turned)).save(path, exif=exif)
     np.testing.assert_array_equal(read_image(path), RGB)
+    np.testing.assert_array_equal(read_image(path, upright=False), turned)
 
 
 def test_transparency_becomes_white(tmp_path: Path) -> None:
@@ -260,7 +261,7 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, case: str) -> Non
 
 
 def test_a_missing_file_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nope\.png"):
+    with pytest.raises(UnreadableFileError, match=r"nope\.png cannot be opened: No such file"):
         read_image(tmp_path / "nope.png")
 
 

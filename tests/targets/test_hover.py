@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from torch import Tensor
 
-from histoseg.ops import centre_crop, split_components
+from histoseg.ops.components import split_components
+from histoseg.ops.crop import centre_crop
 from histoseg.targets import hover_maps, hover_targets
 
 IDS = st.sampled_from([0, 1, 2, 7, 2**40, 2**62])

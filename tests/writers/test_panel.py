@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from histoseg.writers import colour_instances, colour_semantic, hv_to_rgb, panel
+from histoseg.writers import colour_semantic, hv_to_rgb, panel
 
 
 def test_pictures_stand_in_the_middle_of_their_cells() -> None:
@@ -49,18 +49,6 @@ def test_distances_are_blue_white_red() -> None:
         [255, 0, 0],
         [255, 255, 255],
     ]
-
-
-def test_ids_have_colours_of_their_own() -> None:
-    labels = np.arange(65).reshape(5, 13)
-    rgb = colour_instances(labels)
-    assert rgb.dtype == np.uint8
-    assert (rgb[0, 0] == 0).all()
-    assert len({tuple(colour) for colour in rgb.reshape(-1, 3).tolist()}) == 65
-    assert (rgb.max(axis=-1).flat[1:] > 100).all()
-    neighbours = np.abs(np.diff(rgb.reshape(-1, 3).astype(int), axis=0)).sum(axis=1)
-    assert neighbours.min() > 100
-    np.testing.assert_array_equal(colour_instances(labels[:, 5:])[0, 0], rgb[0, 5])
 
 
 def test_classes_have_their_colours() -> None:

@@ -7,11 +7,7 @@ from histoseg.data.dsb2018 import DSB2018 as DSB2018
 from histoseg.data.folder import NucleiFolder as NucleiFolder
 from histoseg.data.pannuke import PanNuke as PanNuke
 from histoseg.data.sample import to_sample as to_sample
-from histoseg.data.splits import load_splits as load_splits
-from histoseg.data.splits import make_splits as make_splits
-from histoseg.data.splits import save_splits as save_splits
 from histoseg.data.stain_jitter import HEDJitter as HEDJitter
 from histoseg.data.synthetic import SyntheticTissue as SyntheticTissue
-from histoseg.data.synthetic import synthetic_tissue as synthetic_tissue
 from histoseg.data.tile import RandomTile as RandomTile
 from histoseg.data.tile import centre_tile as centre_tile

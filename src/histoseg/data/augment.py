@@ -10,7 +10,7 @@ import albumentations as A  # noqa: N812
 import numpy as np
 
 from histoseg.contracts import Array, Record
-from histoseg.ops import split_components
+from histoseg.ops.components import split_components
 
 _MAPS = ("instances", "semantic")
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from histoseg.contracts import Array, Place, Record
 from histoseg.data.file_dataset import FileDataset, OnError, check_same_size
-from histoseg.data.image_file import read_image
 from histoseg.data.splits import FRACTIONS, split_items
 from histoseg.errors import DatasetNotFoundError, UnreadableFileError
+from histoseg.slides import read_image
 
 
 class DSB2018(FileDataset):
@@ -57,7 +57,8 @@ class DSB2018(FileDataset):
 
     def read(self, name: str) -> Record:
         """Read an image and paint its masks into one map: see `FileDataset.read`."""
-        image = read_image(self.root / name / "images" / f"{name}.png")
+        # labels lie on the pixels as stored: an EXIF rotation would part the two
+        image = read_image(self.root / name / "images" / f"{name}.png", upright=False)
         instances = np.zeros(image.shape[:2], dtype=np.int32)
         masks = sorted((self.root / name / "masks").glob("*.png"))
         if not masks:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,16 +10,10 @@ import numpy as np
 
 from histoseg.contracts import Array, Place, Record
 from histoseg.data.file_dataset import FileDataset, OnError, check_same_size
-from histoseg.data.image_file import (
-    IMAGE_SUFFIXES,
-    LABEL_SUFFIXES,
-    as_labels,
-    read_image,
-    read_labels,
-    read_mat,
-)
+from histoseg.data.label_file import LABEL_SUFFIXES, as_labels, read_labels, read_mat
 from histoseg.data.splits import FRACTIONS, split_items
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
+from histoseg.slides import IMAGE_SUFFIXES, read_image
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +76,8 @@ class NucleiFolder(FileDataset):
 
     def read(self, name: str) -> Record:
         """Read a picture and its maps: see `FileDataset.read`."""
-        image = read_image(self._images[name])
+        # labels lie on the pixels as stored: an EXIF rotation would part the two
+        image = read_image(self._images[name], upright=False)
         path = self._instances[name]
         arrays = read_mat(path) if path.suffix.lower() == ".mat" else None
         instances = as_labels(arrays["inst_map"], str(path)) if arrays else read_labels(path)
@@ -124,7 +119,7 @@ class NucleiFolder(FileDataset):
                 )
 
 
-def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
+def _by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     kinds = " ".join(sorted(suffixes))
     if not folder.is_dir():
         raise DatasetNotFoundError(f"there is no folder {folder}; it should hold {kinds} files")

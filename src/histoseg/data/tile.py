@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from histoseg.contracts import Array, Record
-from histoseg.ops import split_components
+from histoseg.ops.components import split_components
 
 _BORDER = cv2.BORDER_REFLECT_101
 

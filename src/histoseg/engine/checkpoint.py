@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-import histoseg
+from histoseg import __version__
 from histoseg.errors import CheckpointError
 from histoseg.modules.base import Module
 from histoseg.weights import read_checkpoint
@@ -80,18 +81,21 @@ def record(cfg: DictConfig) -> dict[str, Any]:
     model = cast(dict[str, Any], OmegaConf.to_container(cfg.model, resolve=True))
     model["pretrained"] = None  # the weights are in the checkpoint itself
     data = OmegaConf.to_container(cfg.data, resolve=True)
-    return {"model": model, "data": data, "version": histoseg.__version__}
+    return {"model": model, "data": data, "version": __version__}
 
 
 def build(cfg: DictConfig) -> Module:
-    """Build the module of a configuration; its checkpoints will remember the configuration."""
+    """Build the module of a configuration; its checkpoints will remember the configuration.
+
+    With ``channels_last`` its weights lie in that memory layout; loading others keeps it.
+    """
     module = instantiate(cfg.model)
     if not isinstance(module, Module):
         raise TypeError(
             f"{cfg.model._target_} gives {type(module).__name__}, not a histoseg Module"
         )
     module.recipe = record(cfg)
-    return module
+    return module.to(memory_format=torch.channels_last) if cfg.get("channels_last") else module
 
 
 def load_weights(module: Module, path: Path) -> None:

@@ -6,13 +6,13 @@ import logging
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
+from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank
 from histoseg.engine.record import log_hparams, write_json
 from histoseg.engine.trainer import build_trainer
@@ -31,6 +31,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         The scores by name, as in ``metrics.json``.
     """
     check_contract(cfg)
+    keep_freed_memory()
     pl.seed_everything(cfg.seed, verbose=False)
     return score(cfg, checkpoint.find(Path(cfg.ckpt)), Path(cfg.paths.run))
 
@@ -50,8 +51,6 @@ def score(cfg: DictConfig, weights: Path, folder: Path) -> dict[str, float]:
     cfg.phase, cfg.paths.phase = "test", str(folder)
     module = checkpoint.build(cfg)
     checkpoint.load_weights(module, weights)
-    if cfg.channels_last:
-        module = module.to(memory_format=torch.channels_last)
     per_image = PerImageScores(folder, worst=cfg.worst)
     trainer = build_trainer(cfg, [per_image])
     trainer.test(module, datamodule=instantiate(cfg.data), verbose=False)

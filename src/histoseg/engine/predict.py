@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from histoseg.contracts import Array, Instances, Prediction
 from histoseg.engine import checkpoint
+from histoseg.engine.memory import keep_freed_memory
 from histoseg.errors import UnreadableFileError
 from histoseg.modules.base import Module
 from histoseg.ops.instances import instances_from_labels
@@ -43,6 +44,7 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
         OSError: If the output folder cannot be written; said before anything is computed.
         SystemExit: After all images are done, if some of them failed.
     """
+    keep_freed_memory()
     images = find_images(cfg.input)
     output = Path(cfg.output)
     _check_writable(output)
@@ -66,8 +68,6 @@ def load(cfg: DictConfig) -> Module:
     """The module of a checkpoint, ready to predict on the configured device."""
     module = checkpoint.build(cfg)
     checkpoint.load_weights(module, checkpoint.find(Path(cfg.ckpt)))
-    if cfg.channels_last:
-        module = module.to(memory_format=torch.channels_last)
     return module.to(_device(cfg.accelerator)).eval()
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
 from histoseg.engine.evaluate import score
+from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.phases import phases
 from histoseg.engine.ranks import rank, ranks_to_start, run_ranks
 from histoseg.engine.record import join_curves, log_hparams, write_json, write_provenance
@@ -39,6 +39,7 @@ def train(cfg: DictConfig) -> float | None:
         The best monitored value of the last phase, for sweeps; None if nothing was monitored.
     """
     check_contract(cfg)
+    keep_freed_memory()
     run = Path(cfg.paths.run)
     if rank() == 0:
         write_provenance(cfg, run)
@@ -71,8 +72,6 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
     module = checkpoint.build(cfg)
     if init is not None:
         checkpoint.load_weights(module, init)
-    if cfg.channels_last:
-        module = module.to(memory_format=torch.channels_last)
     if cfg.compile:
         module.network.compile()
     trainer = build_trainer(cfg)

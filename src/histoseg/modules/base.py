@@ -44,8 +44,6 @@ class Module(pl.LightningModule, ABC):
 
     consumes: ClassVar[frozenset[str]]
     """Keys of `Sample` needed to train; ``semantic`` only if there are classes."""
-    produces: ClassVar[frozenset[str]]
-    """Names of the maps."""
 
     def __init__(
         self,

@@ -39,7 +39,6 @@ class HoVerNet(Module):
     """
 
     consumes: ClassVar[frozenset[str]] = frozenset({"image", "instances", "semantic"})
-    produces: ClassVar[frozenset[str]] = frozenset({"np", "hv", "tp"})
 
     def __init__(
         self,

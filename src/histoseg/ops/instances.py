@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from histoseg.contracts import Instances
+from histoseg.contracts import Array, Instances
 from histoseg.ops.instance_pixels import InstancePixels, instance_pixels, majority
 
-Array = NDArray[Any]
 Boxes = list[tuple[slice, slice]]
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from skimage.segmentation import watershed
 
-Array = NDArray[Any]
+from histoseg.contracts import Array
 
 CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 

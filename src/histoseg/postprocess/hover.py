@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import comb
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from histoseg.contracts import Instances
+from histoseg.contracts import Array, Instances
 from histoseg.ops.instances import instances_from_labels
 from histoseg.postprocess.flood import flood
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+"""What `histoseg.slides.read_image` reads, as files are usually called."""
 
 
 def find_images(source: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -53,10 +54,10 @@ def _expand(source: str | Path) -> list[Path]:
 
 def _pictures(paths: Iterable[Path], where: str) -> list[Path]:
     every = [path for path in paths if path.is_file() and not path.name.startswith(".")]
-    pictures = [path for path in every if path.suffix.lower() in SUFFIXES]
+    pictures = [path for path in every if path.suffix.lower() in IMAGE_SUFFIXES]
     if not pictures:
         raise FileNotFoundError(
-            f"the {where} has {len(every)} files and none ends in {', '.join(SUFFIXES)}"
+            f"the {where} has {len(every)} files and none ends in {', '.join(IMAGE_SUFFIXES)}"
         )
     return pictures
 

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
-from histoseg.slides.pixels import on_white, to_uint8, upright
+from histoseg.slides.pixels import on_white, to_uint8, turned_up
 from histoseg.slides.tiff import read_tiff
 
 MAX_PIXELS = 2**30
@@ -28,47 +28,58 @@ PILLOW_STARTS: dict[bytes, tuple[str, type[ImageFile]]] = {
 }
 
 
-def read_image(path: Path) -> Array:
+def read_image(path: Path, *, upright: bool = True) -> Array:
     """Read a picture: PNG, JPEG, TIFF or BMP, whatever its suffix says.
 
-    The EXIF orientation is applied and transparency becomes white. Depths other than 8 bits are
-    scaled as `histoseg.slides.pixels.to_uint8` says: 12 bits in a 16-bit file are not black.
-    Colour profiles are not applied. At most ``MAX_PIXELS`` pixels.
+    Transparency becomes white. Depths other than 8 bits are scaled as
+    `histoseg.slides.pixels.to_uint8` says: 12 bits in a 16-bit file are not black. Colour profiles
+    are not applied. At most ``MAX_PIXELS`` pixels.
 
     Args:
         path: The file.
+        upright: Whether to turn the picture as its EXIF or TIFF orientation asks; without it the
+            pixels stay where they are stored.
 
     Returns:
         (H, W, 3), uint8 RGB.
 
     Raises:
-        UnreadableFileError: If the file is empty, damaged, animated, a stack, too large, or no
-            picture.
-        OSError: If there is no such file or it may not be read.
+        UnreadableFileError: If the file is missing, empty, damaged, animated, a stack, too large,
+            or no picture.
     """
-    with path.open("rb") as file:
-        head = file.read(16)
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be opened: {error.strerror}") from error
     if not head:
         raise UnreadableFileError(f"{path} is empty (0 bytes): copy or export it again")
     try:
-        if head.startswith(TIFF_STARTS):
-            return np.ascontiguousarray(read_tiff(path, MAX_PIXELS))
-        for start, (kind, opener) in PILLOW_STARTS.items():
-            if head.startswith(start):
-                return np.ascontiguousarray(_read_pillow(path, kind, opener))
+        pixels, orientation = _as_stored(path, head)
     except (UnreadableFileError, MemoryError):
         raise
     except Exception as error:  # decoders raise a dozen kinds, none of which names the file
         raise UnreadableFileError(
-            f"{path} cannot be decoded, it is damaged or cut short ({error}): copy or export it"
-            " again"
+            f"{path} ({path.stat().st_size} bytes) cannot be decoded, it is damaged or cut short"
+            f" ({error}): copy or export it again"
         ) from error
+    return np.ascontiguousarray(turned_up(pixels, orientation) if upright else pixels)
+
+
+def _as_stored(path: Path, head: bytes) -> tuple[Array, int]:
+    """Pixels (H, W, 3), uint8, as they lie in the file, and the orientation it asks for."""
+    if head.startswith(TIFF_STARTS):
+        return read_tiff(path, MAX_PIXELS)
+    for start, (kind, opener) in PILLOW_STARTS.items():
+        if head.startswith(start):
+            return _read_pillow(path, kind, opener)
     raise UnreadableFileError(
-        f"{path} is not a PNG, JPEG, TIFF or BMP file (it starts with {head[:8]!r}): convert it"
+        f"{path} ({path.stat().st_size} bytes) is not a PNG, JPEG, TIFF or BMP file (it starts with"
+        f" {head[:8]!r}): convert it"
     )
 
 
-def _read_pillow(path: Path, kind: str, opener: type[ImageFile]) -> Array:
+def _read_pillow(path: Path, kind: str, opener: type[ImageFile]) -> tuple[Array, int]:
     with path.open("rb") as file:
         image = opener(file, str(path))
         width, height = image.size
@@ -87,7 +98,7 @@ def _read_pillow(path: Path, kind: str, opener: type[ImageFile]) -> Array:
             rgb = on_white(rgba[..., :3], rgba[..., 3])
         else:
             rgb = np.asarray(image.convert("RGB"))
-        return upright(rgb, int(image.getexif().get(ORIENTATION, 1)))
+        return rgb, int(image.getexif().get(ORIENTATION, 1))
 
 
 def _png_depth(path: Path) -> int:

@@ -19,7 +19,7 @@ TURNED = {
 """What undoes each value of the EXIF and TIFF tag Orientation."""
 
 
-def upright(image: Array, orientation: int) -> Array:
+def turned_up(image: Array, orientation: int) -> Array:
     """Turn or mirror an image (H, W, ...) so that its first row is the top."""
     return np.asarray(TURNED.get(orientation, TURNED[1])(image))
 

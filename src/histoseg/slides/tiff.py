@@ -7,13 +7,13 @@ import tifffile
 
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
-from histoseg.slides.pixels import on_white, to_uint8, upright
+from histoseg.slides.pixels import on_white, to_uint8
 
 JPEG = {6, 7, 33007, 34892}
 """Values of the tag Compression for which the decoder gives RGB where the file has YCbCr."""
 
 
-def read_tiff(path: Path, max_pixels: int) -> Array:
+def read_tiff(path: Path, max_pixels: int) -> tuple[Array, int]:
     """Read the first page of a TIFF or BigTIFF file.
 
     Later pages must be smaller, as the levels, thumbnails and labels of a scanner are: of a stack
@@ -24,7 +24,8 @@ def read_tiff(path: Path, max_pixels: int) -> Array:
         max_pixels: Refuse larger pages.
 
     Returns:
-        (H, W, 3), uint8; gray is repeated, palettes are looked up, transparency becomes white.
+        The pixels as stored (H, W, 3), uint8: gray is repeated, palettes are looked up,
+        transparency becomes white; and the tag Orientation, 1 where there is none.
 
     Raises:
         UnreadableFileError: If the file is a stack, cut short, or of a kind that is not a picture.
@@ -45,8 +46,8 @@ def read_tiff(path: Path, max_pixels: int) -> Array:
                 f"{path} is truncated: {tif.filehandle.size} bytes, its pixels reach to {end};"
                 " copy or export it again"
             )
-        rgb = _rgb(path, page, page.asarray())
-        return upright(rgb, int(page.tags.valueof("Orientation", 1)))
+        orientation = int(page.tags.valueof("Orientation", 1))
+        return _rgb(path, page, page.asarray()), orientation
 
 
 def _refuse_stack(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> None:

@@ -7,7 +7,6 @@ are translated here, so that no other room knows of them.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +17,13 @@ from torch import Tensor
 from histoseg.errors import CheckpointError
 from histoseg.weights.files import read_checkpoint
 from histoseg.weights.hovernet_layout import COUNTER, layout_of
-from histoseg.weights.hovernet_tensorflow import from_tensorflow, is_tensorflow
+from histoseg.weights.hovernet_tensorflow import Rules, from_tensorflow, is_tensorflow, renamed
 
 _log = logging.getLogger(__name__)
 _CONSTANT = "upsample2x.unpool_mat"
 _PARALLEL = "module."
 
-_TO_OURS = (
+_TO_OURS: Rules = (
     (r"^conv0\./\.", "encoder.conv0."),
     (r"^conv0\.bn\.", "encoder.bn0."),
     (r"^(d\d\.)", r"encoder.\1"),
@@ -33,7 +32,7 @@ _TO_OURS = (
     (r"\.blk_bna\.bn\.", ".bn."),
     (r"\.u1\.conva\.", ".u1."),
 )
-_TO_OFFICIAL = (
+_TO_OFFICIAL: Rules = (
     (r"^encoder\.conv0\.", "conv0./."),
     (r"^encoder\.bn0\.", "conv0.bn."),
     (r"^(decoder\..*\.units\.\d+)\.bn0\.", r"\1.preact_bna/bn."),
@@ -101,7 +100,7 @@ def from_official(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
         CheckpointError: If keys or shapes are not those of a HoVer-Net.
     """
     official = _without_module(official)
-    strange = [key for key in official if _rename(_rename(key, _TO_OURS), _TO_OFFICIAL) != key]
+    strange = [key for key in official if renamed(renamed(key, _TO_OURS), _TO_OFFICIAL) != key]
     if strange:
         raise CheckpointError(
             f"{len(strange)} keys are not of the official HoVer-Net ({', '.join(strange[:3])}); "
@@ -127,7 +126,7 @@ def to_official(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         CheckpointError: If keys or shapes are not those of a HoVer-Net.
     """
     layout_of(weights)
-    official = {_rename(key, _TO_OFFICIAL): value for key, value in weights.items()}
+    official = {renamed(key, _TO_OFFICIAL): value for key, value in weights.items()}
     return official | {_CONSTANT: torch.ones(2, 2)}
 
 
@@ -166,7 +165,7 @@ def encoder_from_official(
                 "in the network; give both the same width and image channels"
             )
     missing = [key for key in wanted if key not in found]
-    ignored = [key for key in official if _rename(key, _TO_OURS) not in found]
+    ignored = [key for key in official if renamed(key, _TO_OURS) not in found]
     _log.info(
         "encoder: %d tensors loaded, %d missing %s, %d ignored %s",
         len(found),
@@ -209,18 +208,12 @@ def with_other_classes(
 
 def _translate(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename keys, drop the constant and add the counters that converted files lack."""
-    weights = {_rename(k, _TO_OURS): value for k, value in official.items() if k != _CONSTANT}
+    weights = {renamed(k, _TO_OURS): value for k, value in official.items() if k != _CONSTANT}
     for key in list(weights):
         if key.endswith(".running_var"):
             counter = key.removesuffix("running_var") + COUNTER
             weights.setdefault(counter, torch.zeros((), dtype=torch.int64))
     return weights
-
-
-def _rename(key: str, rules: tuple[tuple[str, str], ...]) -> str:
-    for pattern, replacement in rules:
-        key = re.sub(pattern, replacement, key)
-    return key
 
 
 def _without_module(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

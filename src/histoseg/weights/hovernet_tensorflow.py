@@ -9,9 +9,10 @@ from torch import Tensor
 
 from histoseg.errors import CheckpointError
 
+Rules = tuple[tuple[str, str], ...]
 _SUFFIX = ":0"
 _BRANCH = "(tp|np|hv)"
-_RULES = (
+_RULES: Rules = (
     (r"^conv0/W$", "conv0./.weight"),
     (r"^conv0/bn/", "conv0.bn."),
     (r"^group(\d)/block0/convshortcut/", r"d\1.shortcut."),
@@ -54,10 +55,15 @@ def from_tensorflow(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, value in state.items():
         if "linear" in name:  # the head of a classifier of ImageNet
             continue
-        key = name.removesuffix(_SUFFIX)
-        for pattern, replacement in _RULES:
-            key = re.sub(pattern, replacement, key)
+        key = renamed(name.removesuffix(_SUFFIX), _RULES)
         if key in official:
             raise CheckpointError(f"{name} is in the file twice, under another name for {key}")
         official[key] = value.permute(3, 2, 0, 1).contiguous() if value.ndim == 4 else value
     return official
+
+
+def renamed(key: str, rules: Rules) -> str:
+    """Apply each rule, a regular expression and what replaces its matches, in turn."""
+    for pattern, replacement in rules:
+        key = re.sub(pattern, replacement, key)
+    return key

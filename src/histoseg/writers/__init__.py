@@ -6,7 +6,6 @@ from histoseg.writers.hovernet_json import write_hovernet_json as write_hovernet
 from histoseg.writers.hovernet_mat import write_hovernet_mat as write_hovernet_mat
 from histoseg.writers.overlay import draw_outlines as draw_outlines
 from histoseg.writers.overlay import write_overlay as write_overlay
-from histoseg.writers.panel import colour_instances as colour_instances
 from histoseg.writers.panel import colour_semantic as colour_semantic
 from histoseg.writers.panel import hv_to_rgb as hv_to_rgb
 from histoseg.writers.panel import panel as panel

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from histoseg.contracts import Array, Instances, Prediction
-from histoseg.writers.files import result_path, whole_file
+from histoseg.writers.files import result_path
 from histoseg.writers.legend import legend
+from histoseg.writers.picture import write_png
 
 UNCLASSIFIED = (0, 255, 255)
 """Cyan stands out from haematoxylin, eosin and DAB, and is in none of the usual class palettes."""
@@ -101,8 +102,4 @@ def write_overlay(folder: Path, prediction: Prediction) -> Path:
     ]
     if none or not rows:
         rows.append((f"{'no class' if rows else 'nuclei'} {none}", UNCLASSIFIED))
-    picture = np.concatenate([drawn, legend(rows, drawn.shape[1])])
-    _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    with whole_file(path) as file:
-        file.write(png.tobytes())
-    return path
+    return write_png(path, np.concatenate([drawn, legend(rows, drawn.shape[1])]))

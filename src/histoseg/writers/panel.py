@@ -83,20 +83,6 @@ def hv_to_rgb(values: Array) -> Array:
     return np.asarray((np.stack([red, fade, blue], axis=-1) * 255 + 0.5).astype(np.uint8))
 
 
-def colour_instances(labels: Array) -> Array:
-    """Colour each id of a label map (H, W) for itself, the same id always alike; 0 is black.
-
-    Returns:
-        (H, W, 3), uint8.
-    """
-    # Steps of the golden ratio round the colour circle: ids that follow each other differ most.
-    hue = (labels * 0.618033988749895) % 1
-    wheel = np.abs((hue[..., None] * 6 + np.array([0, 4, 2])) % 6 - 3) - 1
-    bright = np.array([1.0, 0.75])[labels % 2][..., None]
-    rgb = (0.2 + 0.8 * np.clip(wheel, 0, 1)) * bright * (labels > 0)[..., None]
-    return np.asarray((rgb * 255 + 0.5).astype(np.uint8))
-
-
 def colour_semantic(semantic: Array, colours: Sequence[tuple[int, int, int]]) -> Array:
     """Colour a class map (H, W) of 0..K with K colours; 0 is black.
 

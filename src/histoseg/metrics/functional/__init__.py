@@ -6,8 +6,6 @@ from histoseg.metrics.functional.detection import pair_centroids as pair_centroi
 from histoseg.metrics.functional.dice import dice1 as dice1
 from histoseg.metrics.functional.dice import dice2 as dice2
 from histoseg.metrics.functional.image import image_scores as image_scores
-from histoseg.metrics.functional.image import instance_scores as instance_scores
-from histoseg.metrics.functional.overlap import Overlap as Overlap
 from histoseg.metrics.functional.overlap import overlap as overlap
 from histoseg.metrics.functional.pannuke import class_counts as class_counts
 from histoseg.metrics.functional.pannuke import pannuke_scores as pannuke_scores

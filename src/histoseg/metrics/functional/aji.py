@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from histoseg.contracts import Array
 from histoseg.metrics.functional.matching import assigned
 from histoseg.metrics.functional.overlap import Overlap
-
-Array = NDArray[Any]
 
 
 def aji(table: Overlap) -> float:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-Array = NDArray[Any]
+from histoseg.contracts import Array
 
 AGREED, PRED_ONLY, TRUE_ONLY, UNPAIRED_PRED, UNPAIRED_TRUE = range(5)
 """Rows of the counts: pairs of equal class; of differing classes, by the predicted and by the

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
+from histoseg.contracts import Array
 from histoseg.metrics.functional.aji import aji, aji_plus
 from histoseg.metrics.functional.detection import detection_counts, detection_scores
 from histoseg.metrics.functional.dice import dice1
@@ -15,8 +13,6 @@ from histoseg.metrics.functional.overlap import Overlap, overlap
 from histoseg.metrics.functional.pannuke import class_counts, pannuke_scores
 from histoseg.metrics.functional.pq import panoptic_quality
 from histoseg.ops.instance_pixels import InstancePixels, majority
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

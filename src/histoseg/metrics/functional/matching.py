@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from histoseg.contracts import Array
 from histoseg.metrics.functional.overlap import Overlap
-
-Array = NDArray[Any]
 
 
 def matched(table: Overlap, threshold: float = 0.5) -> Array:

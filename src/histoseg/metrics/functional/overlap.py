@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from histoseg.contracts import Array
 from histoseg.ops.instance_pixels import InstancePixels, instance_pixels
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

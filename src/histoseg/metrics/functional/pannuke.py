@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from histoseg.contracts import Array
 from histoseg.metrics.functional.matching import matched
 from histoseg.metrics.functional.overlap import Overlap
 from histoseg.metrics.functional.pq import TRUE, quality
-
-Array = NDArray[Any]
 
 
 def class_counts(table: Overlap, true_class: Array, pred_class: Array, classes: int) -> Array:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from histoseg.contracts import Array
 from histoseg.metrics.functional.matching import matched
 from histoseg.metrics.functional.overlap import Overlap
-
-Array = NDArray[Any]
 
 TRUE, PRED, MATCHED, IOU = range(4)
 """Columns of a table of counts: objects annotated, predicted, matched, and their sum of IoU."""

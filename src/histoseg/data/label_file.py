@@ -1,10 +1,9 @@
-"""Pictures and label images of any common format, as the arrays of a `Record`."""
+"""Label images of any common format, as the arrays of a `Record`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import tifffile
 from PIL import Image
@@ -13,40 +12,8 @@ from scipy.io import loadmat
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
-LABEL_SUFFIXES = frozenset({".npy", ".png", ".tif", ".tiff", ".mat"})
-_TIFF = frozenset({".tif", ".tiff"})
-_EIGHT_BIT = {np.dtype(np.uint8): 1, np.dtype(np.uint16): 257}
-"""What a value is divided by to reach 0..255; 65535 / 257 = 255."""
-
-
-def read_image(path: Path) -> Array:
-    """Read a picture as RGB.
-
-    Gray becomes three equal channels, 16 bits become 8 (65535 is 255), and a transparent pixel
-    shows white, as an empty slide does. EXIF rotation is ignored: labels lie on pixels as stored.
-
-    Args:
-        path: PNG, JPEG, BMP or TIFF of 8 or 16 bits per channel.
-
-    Returns:
-        Picture (H, W, 3), uint8 in 0..255.
-
-    Raises:
-        UnreadableFileError: If the file is missing, damaged or of another kind.
-    """
-    pixels = _tiff(path) if path.suffix.lower() in _TIFF else _decoded(path)
-    if pixels.dtype not in _EIGHT_BIT or pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
-        raise UnreadableFileError(
-            f"{path} holds {pixels.dtype} of shape {pixels.shape}; expected 8 or 16 bits "
-            "and 1, 3 or 4 channels (gray, RGB, RGBA): convert it to an RGB PNG or TIFF"
-        )
-    divisor = _EIGHT_BIT[pixels.dtype]
-    if divisor > 1:
-        pixels = ((pixels.astype(np.uint32) + divisor // 2) // divisor).astype(np.uint8)
-    if pixels.shape[2] == 4:
-        pixels = _on_white(pixels)
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+_TIFF = (".tif", ".tiff")
+LABEL_SUFFIXES = (".npy", ".png", *_TIFF, ".mat")
 
 
 def read_labels(path: Path) -> Array:
@@ -132,39 +99,3 @@ def as_labels(values: Array, name: str) -> Array:
     if values.dtype.kind == "f" and not np.array_equal(labels, values):
         raise UnreadableFileError(f"{name} holds fractions; expected whole numbers")
     return labels
-
-
-def _decoded(path: Path) -> Array:
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be opened: {error}") from error
-    pixels: Array | None = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    if pixels is None:
-        raise UnreadableFileError(
-            f"{path} ({data.size} bytes) is not a readable picture: damaged or cut short; "
-            "fetch it again, or remove it with its labels"
-        )
-    if pixels.ndim == 2:
-        return pixels[:, :, None]
-    order = [2, 1, 0, 3][: pixels.shape[2]]  # OpenCV gives blue first
-    return pixels[:, :, order]
-
-
-def _tiff(path: Path) -> Array:
-    try:
-        pixels: Array = tifffile.imread(path)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        raise UnreadableFileError(f"{path} cannot be read as a TIFF: {error}") from error
-    if pixels.ndim == 2:
-        return pixels[:, :, None]
-    planar = pixels.ndim == 3 and pixels.shape[0] in (3, 4) and pixels.shape[2] not in (3, 4)
-    return np.moveaxis(pixels, 0, -1) if planar else pixels
-
-
-def _on_white(pixels: Array) -> Array:
-    opaque = pixels[:, :, 3:]
-    if opaque.min(initial=255) == 255:
-        return pixels[:, :, :3]
-    share = opaque.astype(np.float32) / 255
-    return np.rint(pixels[:, :, :3] * share + 255 * (1 - share)).astype(np.uint8)
