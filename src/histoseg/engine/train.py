@@ -19,7 +19,7 @@ from histoseg.engine.contract import check_contract
 from histoseg.engine.evaluate import score
 from histoseg.engine.phases import phases
 from histoseg.engine.ranks import rank, ranks_to_start, run_ranks
-from histoseg.engine.record import join_curves, write_json, write_provenance
+from histoseg.engine.record import join_curves, set_curves_aside, write_json, write_provenance
 from histoseg.engine.trainer import build_trainer
 from histoseg.errors import CheckpointError
 
@@ -61,6 +61,9 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
 
     Returns:
         Its last checkpoint, to hand on; None if it writes none.
+
+    Raises:
+        KeyboardInterrupt: If it is stopped by Ctrl-C or SIGTERM.
     """
     folder = Path(cfg.paths.phase)
     last = folder / "checkpoints" / "last.ckpt"
@@ -77,10 +80,13 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
         module.network.compile()
     trainer = build_trainer(cfg)
     resume = _resume_point(folder / "checkpoints")
+    if resume is not None and rank() == 0:
+        set_curves_aside(folder)
     log.info("phase %s %s", cfg.phase, f"goes on from {resume}" if resume else "starts")
-    trainer.fit(module, datamodule=instantiate(cfg.data), ckpt_path=resume, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(module, datamodule=instantiate(cfg.data), ckpt_path=resume, weights_only=True)
+    except SystemExit as end:  # what Lightning makes of Ctrl-C and of SIGTERM
+        raise KeyboardInterrupt(f"stopped; resume={cfg.paths.run} goes on") from end
     if rank() == 0:
         write_json(folder / "done.json", _best(trainer))
     trainer.strategy.barrier("phase done")
@@ -142,10 +148,11 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _say_where(run: Path) -> None:
-    lines = {
+    left = {
         "checkpoint": run / "best.ckpt",
         "curves": run / "metrics.csv",
         "test scores": run / "test" / "metrics.json",
-        "tensorboard": f"tensorboard --logdir {run / 'tensorboard'}",
+        "tensorboard": run / "tensorboard",
     }
-    log.info("finished\n%s", "\n".join(f"  {name:<12} {what}" for name, what in lines.items()))
+    lines = [f"  {name:<12} {path}" for name, path in left.items() if path.exists()]
+    log.info("finished\n%s", "\n".join(lines))
