@@ -14,16 +14,15 @@ VERBS = {
 
 
 def main() -> None:
-    """Dispatch to a verb; everything behind it is for Hydra."""
+    """Dispatch to a verb; everything behind it is for the verb."""
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    lines = [f"  {name:<10}{what}" for name, what in VERBS.items()]
     if verb in ("-h", "--help"):
-        lines = [f"  {name:<10}{what}" for name, what in VERBS.items()]
-        more = "Settings of a verb: histoseg <verb> --help; any of them is overridden as key=value."
-        sys.stdout.write(
-            "\n".join(["usage: histoseg <verb> key=value ...", "", *lines, "", more, ""])
-        )
+        more = "Choices and settings of a verb: histoseg <verb> --help"
+        usage = "usage: histoseg <verb> key=value ..."
+        sys.stdout.write("\n".join([usage, "", *lines, "", more, ""]))
         return
     if verb not in VERBS:
-        sys.exit(f"histoseg: no verb {verb!r}; there are {', '.join(VERBS)}")
+        sys.exit("\n".join([f"histoseg: there is no verb {verb!r}; the verbs are", *lines]))
     sys.argv = [f"{sys.argv[0]} {verb}", *sys.argv[2:]]
     importlib.import_module(f"histoseg.cli.{verb}").main()

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-
 import hydra
 from omegaconf import DictConfig
 
+from histoseg.cli.arguments import checkpoint_command
 from histoseg.cli.conf import CONF
+from histoseg.cli.start import settled, start
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="evaluate")
 def run(cfg: DictConfig) -> None:
     """Score a checkpoint."""
     from histoseg.engine.evaluate import evaluate
-    from histoseg.engine.start import settled
 
     evaluate(settled(cfg))
 
 
 def main() -> None:
-    """Read the command line and start."""
-    from histoseg.engine.start import offer_checkpoint
-
-    offer_checkpoint(sys.argv[1:])
-    run()
+    """Read the command line and score."""
+    start("evaluate", run, checkpoint_command)

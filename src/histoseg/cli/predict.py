@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import sys
-
 import hydra
 from omegaconf import DictConfig
 
+from histoseg.cli.arguments import checkpoint_command
 from histoseg.cli.conf import CONF
+from histoseg.cli.start import settled, start
+from histoseg.errors import UnreadableFileError
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="predict")
 def run(cfg: DictConfig) -> None:
-    """Run a checkpoint on images."""
-    from histoseg.engine.predict import predict
-    from histoseg.engine.start import settled
+    """Run a checkpoint on images.
 
-    predict(settled(cfg))
+    Raises:
+        UnreadableFileError: After all images, if some of them could not be read.
+    """
+    from histoseg.engine.predict import predict
+
+    rows = predict(settled(cfg))
+    failed = [f"\n  {row['error']}" for row in rows if row["state"] != "done"]
+    if failed:
+        raise UnreadableFileError(
+            f"{len(failed)} of {len(rows)} images failed, the others are done:{''.join(failed)}"
+        )
 
 
 def main() -> None:
-    """Read the command line and start."""
-    from histoseg.engine.start import offer_checkpoint
-
-    offer_checkpoint(sys.argv[1:])
-    run()
+    """Read the command line and predict."""
+    start("predict", run, checkpoint_command)

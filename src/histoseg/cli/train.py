@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from histoseg.cli.arguments import training_command
 from histoseg.cli.conf import CONF
+from histoseg.cli.start import settled, start
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="train")
 def run(cfg: DictConfig) -> float | None:
     """One job of training."""
-    from histoseg.engine.start import start_training
+    from histoseg.engine.phases import check_overrides
+    from histoseg.engine.train import train
 
-    return start_training(cfg)
+    check_overrides(cfg, HydraConfig.get().overrides.task)
+    return train(settled(cfg))
 
 
 def main() -> None:
     """Read the command line and train."""
-    from histoseg.engine.start import training_command
-
-    sys.argv[1:] = training_command(sys.argv[1:], CONF)
-    run()
+    start("train", run, training_command)

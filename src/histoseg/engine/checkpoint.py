@@ -47,7 +47,9 @@ def find(path: Path) -> Path:
     """
     if path.is_file():
         return path
-    for pattern in ("best.ckpt", "**/checkpoints/last.ckpt"):
+    if not path.is_dir():
+        raise CheckpointError(f"there is no checkpoint and no folder {path} (from {Path.cwd()})")
+    for pattern in ("best.ckpt", "*/checkpoints/last.ckpt"):
         found = sorted(path.glob(pattern), key=lambda p: p.stat().st_mtime)
         if found:
             return found[-1]

@@ -23,11 +23,11 @@ def check_contract(cfg: DictConfig, conf: Path | None = None) -> None:
     needed = _needed(cfg)
     given = _provided(cfg.data.dataset._target_)
     missing = needed - given
-    model = cfg.model._target_.rpartition(".")[2]
+    model, given_by = _name(cfg.model._target_), _name(cfg.data.dataset._target_)
     if missing:
         fitting = [] if conf is None else _fitting(needed, conf)
         raise ContractError(
-            f"{model} needs {_list(needed)}; data={_name(cfg)} gives {_list(given)}. "
+            f"{model} needs {_list(needed)}; {given_by} gives {_list(given)}. "
             f"Data that fit: {', '.join(fitting) or 'none of the installed'}"
         )
     if cfg.data.tile < cfg.model.tile:
@@ -43,7 +43,7 @@ def _check_classes(cfg: DictConfig) -> None:
     model, data = list(cfg.model.classes), list(cfg.data.classes)
     if model != data:
         raise ContractError(
-            f"the model tells {model} apart, data={_name(cfg)} has {data}: they must be the same, "
+            f"the model tells {model} apart, the data have {data}: they must be the same, "
             "in the same order. model.classes=[] finds nuclei without classes"
         )
 
@@ -67,8 +67,8 @@ def _fitting(needed: frozenset[str], conf: Path) -> list[str]:
     return found
 
 
-def _name(cfg: DictConfig) -> str:
-    return str(cfg.get("name", "")).rpartition("-")[2] or "given"
+def _name(target: str) -> str:
+    return target.rpartition(".")[2]
 
 
 def _list(keys: frozenset[str]) -> str:

@@ -13,8 +13,8 @@ from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
 from histoseg.engine.memory import keep_freed_memory
-from histoseg.engine.ranks import rank
-from histoseg.engine.record import log_hparams, write_json
+from histoseg.engine.ranks import rank, ranks_to_start
+from histoseg.engine.record import log_hparams, write_json, write_provenance
 from histoseg.engine.trainer import build_trainer
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,16 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
 
     Returns:
         The scores by name, as in ``metrics.json``.
+
+    Raises:
+        ContractError: If the model and the data do not fit.
+        ValueError: If several processes are asked for.
     """
     check_contract(cfg)
     keep_freed_memory()
+    if ranks_to_start(cfg.trainer):
+        raise ValueError("evaluation runs in one process: trainer=cpu, or trainer=gpu")
+    write_provenance(cfg, Path(cfg.paths.run))
     pl.seed_everything(cfg.seed, verbose=False)
     return score(cfg, checkpoint.find(Path(cfg.ckpt)), Path(cfg.paths.run))
 

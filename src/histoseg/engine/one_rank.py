@@ -11,6 +11,7 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from histoseg.engine.plain_errors import plain_errors
 from histoseg.engine.ranks import rank
 from histoseg.engine.train import train
 
@@ -19,7 +20,8 @@ def main() -> None:
     """Train as the rank that the environment says."""
     threading.Thread(target=_end_with, args=(int(sys.argv[2]),), daemon=True).start()
     logging.basicConfig(level=logging.INFO if rank() == 0 else logging.WARNING)
-    train(cast(DictConfig, OmegaConf.load(sys.argv[1])))
+    with plain_errors():
+        train(cast(DictConfig, OmegaConf.load(sys.argv[1])))
 
 
 def _end_with(parent: int) -> None:

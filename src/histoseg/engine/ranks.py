@@ -19,7 +19,7 @@ import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 log = logging.getLogger(__name__)
-STARTED_OUTSIDE = ("LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
+STARTED_OUTSIDE = ("LOCAL_RANK", "OMPI_COMM_WORLD_RANK")
 
 
 def rank() -> int:
@@ -36,7 +36,7 @@ def ranks_to_start(trainer: DictConfig) -> int:
     Args:
         trainer: The configuration of the Lightning trainer.
     """
-    if any(name in os.environ for name in STARTED_OUTSIDE):
+    if any(name in os.environ for name in STARTED_OUTSIDE) or _tasks_of_slurm() > 1:
         return 0
     devices = _count(trainer)
     return devices if devices > 1 or trainer.num_nodes > 1 else 0
@@ -62,14 +62,16 @@ def run_ranks(cfg: DictConfig, count: int) -> None:
         "NODE_RANK": str(node),
         "WORLD_SIZE": str(count * cfg.trainer.num_nodes),
     }
-    if cfg.trainer.accelerator == "cpu":
-        shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    if cfg.trainer.accelerator == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        shared["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // count))
+    # as one task of SLURM we number our ranks; Lightning would take SLURM's number for each of them
+    outside = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_")}
     parent = str(os.getpid())  # ranks end when it is gone
     command = [sys.executable, "-m", "histoseg.engine.one_rank", str(recipe), parent]
     children = []
     for local in range(count):
         own = {"LOCAL_RANK": str(local), "RANK": str(node * count + local)}
-        children.append(subprocess.Popen(command, env={**os.environ, **shared, **own}))
+        children.append(subprocess.Popen(command, env={**outside, **shared, **own}))
     log.info("%d ranks started: %s", count, " ".join(str(child.pid) for child in children))
     try:
         failed = _wait(children)
@@ -115,6 +117,11 @@ def _count(trainer: DictConfig) -> int:
     if isinstance(devices, str) and "," in devices:
         return len([d for d in devices.split(",") if d.strip()])
     return int(devices)
+
+
+def _tasks_of_slurm() -> int:
+    """Processes that SLURM started for this program; 1 outside SLURM."""
+    return int(os.environ.get("SLURM_NTASKS", "1")) if "SLURM_PROCID" in os.environ else 1
 
 
 def _free_port() -> int:

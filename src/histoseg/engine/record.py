@@ -45,14 +45,24 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     part.replace(path)
 
 
+def set_curves_aside(phase: Path) -> None:
+    """Rename the ``metrics.csv`` of a phase that was cut; the logger of the resumed one deletes it.
+
+    It becomes ``metrics.0.csv``, or the next number that is free.
+    """
+    if (phase / "metrics.csv").is_file():
+        number = len(list(phase.glob("metrics.*.csv")))
+        (phase / "metrics.csv").rename(phase / f"metrics.{number}.csv")
+
+
 def join_curves(run: Path, phases: list[str]) -> None:
-    """Put the phases' ``metrics.csv`` into one beside them, with a column that names the phase."""
+    """Put the phases' curves into one ``metrics.csv``, with a column that names the phase.
+
+    Of a phase that was cut and resumed, steps taken twice count as they were taken last.
+    """
     rows: list[dict[str, str]] = []
     for phase in phases:
-        source = run / phase / "metrics.csv"
-        if source.is_file():
-            with source.open(newline="") as f:
-                rows += [{"phase": phase, **row} for row in csv.DictReader(f)]
+        rows += [{"phase": phase, **row} for row in _curve(run / phase)]
     if not rows:
         return
     columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -60,6 +70,18 @@ def join_curves(run: Path, phases: list[str]) -> None:
         writer = csv.DictWriter(f, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _curve(phase: Path) -> list[dict[str, str]]:
+    parts = sorted(phase.glob("metrics.*.csv"), key=lambda path: int(path.suffixes[0][1:]))
+    rows: list[dict[str, str]] = []
+    for part in (*parts, phase / "metrics.csv"):
+        if part.is_file():
+            with part.open(newline="") as f:
+                more = list(csv.DictReader(f))
+            if more:
+                rows = [row for row in rows if int(row["step"]) < int(more[0]["step"])] + more
+    return rows
 
 
 def log_hparams(loggers: Iterable[Logger], cfg: DictConfig, scores: dict[str, float]) -> None:

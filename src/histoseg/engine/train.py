@@ -19,7 +19,13 @@ from histoseg.engine.evaluate import score
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.phases import phases
 from histoseg.engine.ranks import rank, ranks_to_start, run_ranks
-from histoseg.engine.record import join_curves, log_hparams, write_json, write_provenance
+from histoseg.engine.record import (
+    join_curves,
+    log_hparams,
+    set_curves_aside,
+    write_json,
+    write_provenance,
+)
 from histoseg.engine.trainer import build_trainer
 from histoseg.errors import CheckpointError
 
@@ -62,6 +68,9 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
 
     Returns:
         Its last checkpoint, to hand on; None if it writes none.
+
+    Raises:
+        KeyboardInterrupt: If it is stopped by Ctrl-C or SIGTERM.
     """
     folder = Path(cfg.paths.phase)
     last = folder / "checkpoints" / "last.ckpt"
@@ -76,10 +85,13 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
         module.network.compile()
     trainer = build_trainer(cfg)
     resume = _resume_point(folder / "checkpoints")
+    if resume is not None and rank() == 0:
+        set_curves_aside(folder)
     log.info("phase %s %s", cfg.phase, f"goes on from {resume}" if resume else "starts")
-    trainer.fit(module, datamodule=instantiate(cfg.data), ckpt_path=resume, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(module, datamodule=instantiate(cfg.data), ckpt_path=resume, weights_only=True)
+    except SystemExit as end:  # what Lightning makes of Ctrl-C and of SIGTERM
+        raise KeyboardInterrupt(f"stopped; resume={cfg.paths.run} goes on") from end
     if rank() == 0:
         best = _best(trainer)
         log_hparams(trainer.loggers, cfg, {"best": best["score"] or float("nan")})

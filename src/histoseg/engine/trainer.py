@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 NOISE = (
     r".*LeafSpec.*is deprecated",  # Lightning 2.6 with torch >= 2.12
     r"Found .* module\(s\) in eval mode",  # a frozen encoder is meant to be
-    r"Checkpoint directory .* exists and is not empty",  # a resumed run
+    r"(Checkpoint|Experiment logs) directory .* exists and is not empty",  # a resumed run
 )
 
 

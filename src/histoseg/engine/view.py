@@ -31,6 +31,10 @@ def view(cfg: DictConfig) -> Path:
 
     Returns:
         The PNG.
+
+    Raises:
+        ContractError: If the model and the data do not fit.
+        ValueError: If there is nothing to draw.
     """
     module = None
     if cfg.get("model"):
@@ -38,6 +42,8 @@ def view(cfg: DictConfig) -> Path:
         module = checkpoint.build(cfg)
     data: TileDataModule = instantiate(cfg.data)
     tiles = Tiles(data.records(cfg.split), data.augment)
+    if cfg.n < 1 or len(tiles) < 1:
+        raise ValueError(f"n={cfg.n} of the {len(tiles)} images of {cfg.split}: nothing to draw")
     rng = np.random.default_rng(cfg.seed)
     draws = [Draw(int(i), int(rng.integers(2**32))) for i in rng.permutation(len(tiles))[: cfg.n]]
     colours = [(c[0], c[1], c[2]) for c in data.colours]

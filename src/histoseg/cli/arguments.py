@@ -1,0 +1,141 @@
+"""The command line before Hydra reads it: its order, its help, and what it leaves unsaid."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from histoseg.cli import VERBS
+from histoseg.cli.conf import CONF
+
+SWEEP = ("-m", "--multirun")
+NO_CHOICE = ("paths", "hydra")  # groups with one entry
+
+
+def ordered(args: Sequence[str]) -> list[str]:
+    """Put options before overrides: Hydra refuses overrides on both sides of an option.
+
+    Example:
+        >>> ordered(["model=hovernet", "--config-dir", "mine", "~phases", "-m"])
+        ['--config-dir', 'mine', '-m', 'model=hovernet', '~phases']
+    """
+    return [a for a in args if not _is_override(a)] + [a for a in args if _is_override(a)]
+
+
+def value(args: Sequence[str], key: str) -> str | None:
+    """What the command line sets a key to; None if it does not.
+
+    Example:
+        >>> value(["ckpt='runs/a'", "n=1"], "ckpt")
+        'runs/a'
+    """
+    values = [a.partition("=")[2].strip("'\"") for a in args if a.partition("=")[0] == key]
+    return values[-1] if values else None
+
+
+def help_text(verb: str) -> str:
+    """The help of a verb: the choices of its groups, and its settings as their file says them."""
+    text = (Path(CONF) / f"{verb}.yaml").read_text()
+    settings = text.partition("\n\n")[2].partition("\nhydra:")[0]
+    defaults = yaml.safe_load(text)["defaults"]
+    groups = [key for entry in defaults if isinstance(entry, dict) for key in entry]
+    return "\n".join(
+        [
+            f"usage: histoseg {verb} key=value ...",
+            "",
+            f"  {VERBS[verb]}",
+            "",
+            "choices",
+            *(f"  {line}" for g in groups if g not in NO_CHOICE for line in _choices(g)),
+            "",
+            "settings; those of a choice by its name: data.batch_size=4 (--cfg job shows all)",
+            *(f"  {line}" for line in settings.strip().split("\n")),
+            "",
+            "-m sweeps over a=1,2   --config-dir <folder> adds your configurations   "
+            "HYDRA_FULL_ERROR=1 shows traces",
+            "",
+        ]
+    )
+
+
+def training_command(args: list[str]) -> list[str]:
+    """The command line of a training; ``resume=<run>`` becomes what that run was started with.
+
+    Args:
+        args: What the user typed.
+
+    Raises:
+        SystemExit: If neither model nor data are named (the choices are listed), or the run to
+            resume is not one.
+    """
+    run = value(args, "resume")
+    if run is not None:
+        stored = Path(run) / ".hydra" / "overrides.yaml"
+        if not stored.is_file():
+            sys.exit(f"histoseg: resume={run}: not the folder of a run (no {stored})")
+        before = [
+            o for o in yaml.safe_load(stored.read_text()) if not o.startswith("hparams_search=")
+        ]
+        added = [a for a in args if not a.startswith("resume=")]
+        return ordered([*before, *added, f"resume='{run}'", f"hydra.run.dir='{run}'"])
+    asks = any(a.startswith("-") and a not in SWEEP for a in args)
+    missing = [group for group in ("model", "data") if value(args, group) is None]
+    if missing and not asks and value(args, "experiment") is None:
+        sys.exit(_what_to_train(missing))
+    return args
+
+
+def checkpoint_command(args: list[str]) -> list[str]:
+    """The command line of what works on a checkpoint: offers Hydra the configuration in it.
+
+    ``from_checkpoint`` becomes a choice of ``model`` and ``data``.
+
+    Raises:
+        SystemExit: If no checkpoint is named.
+        CheckpointError: If there is no such checkpoint, or it is not to be trusted.
+    """
+    path = value(args, "ckpt")
+    if path is None:
+        if any(a.startswith("-") and a not in SWEEP for a in args):
+            return args
+        sys.exit("histoseg: which checkpoint? Say ckpt=<.ckpt file, or the folder of a run>")
+    from hydra.core.config_store import ConfigStore
+
+    from histoseg.engine import checkpoint
+
+    trust = (value(args, "trust") or "").strip("[]").replace(" ", "").split(",")
+    stored = checkpoint.stored_config(
+        checkpoint.find(Path(path)), trust=tuple(package for package in trust if package)
+    )
+    for group in ("model", "data"):
+        ConfigStore.instance().store(name="from_checkpoint", node=stored[group], group=group)
+    return args
+
+
+def _is_override(arg: str) -> bool:
+    return not arg.startswith("-") and ("=" in arg or arg.startswith("~"))
+
+
+def _choices(group: str) -> list[str]:
+    """One line for a group and each group within it, of what there is to choose."""
+    top = Path(CONF) / group
+    folders = sorted({path.parent for path in top.rglob("*.yaml")})
+    return [
+        f"{folder.relative_to(CONF).as_posix() + '=':<18} "
+        + "  ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        for folder in folders
+    ]
+
+
+def _what_to_train(missing: Sequence[str]) -> str:
+    offers = [line for group in (*missing, "experiment") for line in _choices(group)[:1]]
+    return "\n".join(
+        [
+            f"histoseg: what to train? {' and '.join(missing)} missing (or an experiment)",
+            *(f"  {offer}" for offer in offers),
+            "For example: python train.py model=hovernet data=synthetic debug=smoke",
+        ]
+    )
