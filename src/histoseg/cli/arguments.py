@@ -91,7 +91,8 @@ def training_command(args: list[str]) -> list[str]:
 def checkpoint_command(args: list[str]) -> list[str]:
     """The command line of what works on a checkpoint: offers Hydra the configuration in it.
 
-    ``from_checkpoint`` becomes a choice of ``model`` and ``data``.
+    ``from_checkpoint`` becomes a choice of ``model`` and ``data``. With weights of an original
+    repository, which hold no configuration, the command line has to choose both.
 
     Raises:
         SystemExit: If no checkpoint is named.
@@ -99,9 +100,13 @@ def checkpoint_command(args: list[str]) -> list[str]:
     """
     path = value(args, "ckpt")
     if path is None:
-        if any(a.startswith("-") and a not in SWEEP for a in args):
+        asks = any(a.startswith("-") and a not in SWEEP for a in args)
+        if asks or all(value(args, key) for key in ("model", "data", "model.pretrained")):
             return args
-        sys.exit("histoseg: which checkpoint? Say ckpt=<.ckpt file, or the folder of a run>")
+        sys.exit(
+            "histoseg: which checkpoint? Say ckpt=<.ckpt file, or the folder of a run>; or, for "
+            "weights of an original repository, model=<> data=<> model.pretrained=<file>"
+        )
     from hydra.core.config_store import ConfigStore
 
     from histoseg.engine import checkpoint

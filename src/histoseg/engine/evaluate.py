@@ -40,15 +40,16 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         raise ValueError("evaluation runs in one process: trainer=cpu, or trainer=gpu")
     write_provenance(cfg, Path(cfg.paths.run))
     pl.seed_everything(cfg.seed, verbose=False)
-    return score(cfg, checkpoint.find(Path(cfg.ckpt)), Path(cfg.paths.run))
+    weights = None if cfg.ckpt is None else checkpoint.find(Path(cfg.ckpt))
+    return score(cfg, weights, Path(cfg.paths.run))
 
 
-def score(cfg: DictConfig, weights: Path, folder: Path) -> dict[str, float]:
+def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, float]:
     """Score weights on the test split: ``metrics.json``, ``images.csv`` and ``worst/``.
 
     Args:
         cfg: A phase of training, or an evaluation.
-        weights: Checkpoint.
+        weights: Checkpoint; None for the pretrained weights that the model is built with.
         folder: Where the results go.
 
     Returns:
@@ -57,7 +58,8 @@ def score(cfg: DictConfig, weights: Path, folder: Path) -> dict[str, float]:
     cfg = cfg.copy()
     cfg.phase, cfg.paths.phase = "test", str(folder)
     module = checkpoint.build(cfg)
-    checkpoint.load_weights(module, weights)
+    if weights is not None:
+        checkpoint.load_weights(module, weights)
     per_image = PerImageScores(folder, worst=cfg.worst)
     trainer = build_trainer(cfg, [per_image])
     trainer.test(module, datamodule=instantiate(cfg.data), verbose=False)
@@ -65,7 +67,7 @@ def score(cfg: DictConfig, weights: Path, folder: Path) -> dict[str, float]:
     if rank() == 0:
         write_json(folder / "metrics.json", {**scores, **per_image.summary})
         log_hparams(trainer.loggers, cfg, scores)
-        log.info("scores of %s\n%s", weights, _table({**scores, **per_image.summary}))
+        log.info("scores of %s\n%s", weights or cfg.model.pretrained, _table({**scores, **per_image.summary}))
     return scores
 
 

@@ -78,7 +78,8 @@ def load(cfg: DictConfig) -> Module:
         ValueError: If there is no such device.
     """
     module = checkpoint.build(cfg)
-    checkpoint.load_weights(module, checkpoint.find(Path(cfg.ckpt)))
+    if cfg.ckpt is not None:  # else they are the pretrained ones that the model was built with
+        checkpoint.load_weights(module, checkpoint.find(Path(cfg.ckpt)))
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
     return module.to(_device(cfg.accelerator)).eval()
