@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -18,10 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from conftest import CONF, ROOT
 from documents import PAGES, blocks, files
-from histoseg.engine import checkpoint
 from histoseg.engine.phases import check_overrides, phases
-from histoseg.networks import HoVerNet
-from histoseg.weights.hovernet import to_official
 
 DOORS = {"python train.py": "train", "histoseg": None}  # None: the next word says the verb
 HEADER = re.compile(r"^# Command:\s+(.*)", re.MULTILINE)  # of a recipe
@@ -162,21 +158,3 @@ def test_every_setting_of_the_model_is_in_its_card() -> None:
     names += [group for entry in model.defaults for group in entry if not group.startswith("/")]
     assert [name for name in names if f"`{name}`" not in card] == []
     assert [term for term in model.weights if term not in card] == []
-
-
-def test_official_weights_become_a_checkpoint_as_the_card_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (code,) = blocks(ROOT / "docs" / "models" / "hovernet.md", "python")
-    small = {"width": 8, "depths": (1, 1, 1, 1)}
-    network = HoVerNet(classes=5, **small)
-    state = to_official(network.state_dict())
-    torch.save({"desc": state}, tmp_path / "hovernet_fast_pannuke_type_tf2pytorch.tar")
-    overrides = '"model.network.width=8", "model.network.depths=[1,1,1,1]"'
-    monkeypatch.chdir(tmp_path)
-    GlobalHydra.instance().clear()
-    exec(code.replace('"model=hovernet"', f'"model=hovernet", {overrides}'), {})
-    written = tmp_path / "hovernet_pannuke.ckpt"
-    weights = checkpoint.read(written)["state_dict"]
-    assert all(torch.equal(weights[f"network.{k}"], v) for k, v in network.state_dict().items())
-    assert list(checkpoint.stored_config(written).model.classes)[3] == "dead"

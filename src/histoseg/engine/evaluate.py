@@ -67,7 +67,8 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     if rank() == 0:
         write_json(folder / "metrics.json", {**scores, **per_image.summary})
         log_hparams(trainer.loggers, cfg, scores)
-        log.info("scores of %s\n%s", weights or cfg.model.pretrained, _table({**scores, **per_image.summary}))
+        table = _table({**scores, **per_image.summary})
+        log.info("scores of %s\n%s", weights or cfg.model.pretrained, table)
     return scores
 
 
