@@ -21,7 +21,6 @@ from histoseg.ops.tiling import tiled
 
 log = logging.getLogger(__name__)
 Outputs = dict[str, Tensor]
-ANNOTATIONS = ("instances", "semantic")
 
 
 class Module(pl.LightningModule, ABC):
@@ -160,7 +159,9 @@ class Module(pl.LightningModule, ABC):
         """Decode maps and compare them with the annotations, cropped to the maps' size."""
         height, width = next(iter(maps.values())).shape[-2:]
         size = (height, width)
-        truth = {key: centre_crop(batch[key], size) for key in ANNOTATIONS if key in batch}  # type: ignore[literal-required]
+        truth = {"instances": centre_crop(batch["instances"], size)}
+        if self.classes:
+            truth["semantic"] = centre_crop(batch["semantic"], size)
         decoded = self.decode(maps)
         scores.update(**truth, **decoded)
         image = centre_crop(batch["image"], size)
