@@ -17,7 +17,7 @@ OVERRIDES = [
     "model=hovernet",
     "data=pannuke",
     *(f"model.network.{k}={list(v) if isinstance(v, tuple) else v}" for k, v in SMALL.items()),
-]  # noqa: E501
+]
 
 
 def official(path: Path, **options: int) -> Path:
