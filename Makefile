@@ -32,7 +32,7 @@ test-slow: setup ## the tests that take minutes each
 demo: setup ## train a narrow HoVer-Net, score it, run it on a photograph (6 minutes on 2 cores)
 	$(PY) -m histoseg.cli.demo
 
-bench: setup ## every benchmark: name, baseline, ours, ratio, goal (5 minutes on 2 quiet cores)
+bench: setup ## every benchmark: name, baseline, ours, ratio, goal (about 3 minutes on 2 cores)
 	@for file in benchmarks/[a-z]*.py; do PYTHONPATH=benchmarks:tests $(PY) $$file; done
 
 clean: ## remove what the commands above made, .venv included
