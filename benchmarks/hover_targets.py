@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 import torch
+from _cases import report, seconds
 from numpy.typing import NDArray
 
 from histoseg.targets import hover_maps
@@ -21,12 +19,9 @@ def main() -> None:
     batch = np.stack([draw_nuclei(seed) for seed in range(TILES)])
     tensor = torch.from_numpy(batch)
     np.testing.assert_array_equal(hover_maps(tensor).numpy(), one_by_one(batch))
-    baseline, ours = medians(lambda: one_by_one(batch), lambda: hover_maps(tensor))
-    ratio = baseline / ours
-    print(
-        f"hover_maps, {baseline:.2f} ms/tile, {ours:.2f} ms/tile, {ratio:.1f}x, "
-        f"goal {GOAL:.0f}x, {'ok' if ratio >= GOAL else 'short'}"
-    )
+    works = (lambda: one_by_one(batch), lambda: hover_maps(tensor))
+    baseline, ours = (1000 * time / TILES for time in seconds(*works, repeats=REPEATS))
+    report("hover targets of a tile, 40 nuclei", baseline, ours, "ms", goal=GOAL)
 
 
 def draw_nuclei(seed: int) -> NDArray[np.int64]:
@@ -52,18 +47,6 @@ def one_by_one(batch: NDArray[np.int64]) -> NDArray[np.float32]:
                 value[value > 0] /= value.max()
                 plane[rows, columns] = value
     return maps
-
-
-def medians(*works: Callable[[], object]) -> list[float]:
-    """Milliseconds per tile of each, in turns, so that a busy machine slows all alike."""
-    times = np.empty((REPEATS, len(works)))
-    for i in range(REPEATS):
-        for j, work in enumerate(works):
-            start = time.perf_counter()
-            work()
-            times[i, j] = time.perf_counter() - start
-    medians: list[float] = np.median(1000 * times / TILES, axis=0).tolist()
-    return medians
 
 
 if __name__ == "__main__":

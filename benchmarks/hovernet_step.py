@@ -40,8 +40,8 @@ def main() -> None:
         plain, ours = (json.loads((Path(folder) / f"{way}.json").read_text()) for way in WAYS)
         check_equal(*(dict(np.load(Path(folder) / f"{way}.npz")) for way in WAYS))
     for case, goal in GOALS.items():
-        report(f"hovernet {case}, 256 px tile", (plain[case], ours[case]), goal)
-    report("hovernet peak memory", (plain["peak"], ours["peak"]), 0.9, "MiB")
+        report(f"hovernet {case}, 256 px tile", plain[case], ours[case], "s", goal=goal)
+    report("hovernet peak memory", plain["peak"], ours["peak"], "MiB", goal=0.9)
 
 
 def check_equal(plain: dict[str, np.ndarray], ours: dict[str, np.ndarray]) -> None:

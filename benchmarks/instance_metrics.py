@@ -6,12 +6,11 @@ predictions it meets, and measure each of these pairs on whole-image masks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import cv2
 import numpy as np
+from _cases import report, seconds
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
@@ -89,28 +88,15 @@ def plain_scores(true: Array, pred: Array) -> dict[str, float]:
     return dice | plain_pq(true, pred) | plain_aji(true, pred) | plain_aji_plus(true, pred)
 
 
-def best_ms(call: Callable[[], object], repeats: int) -> float:
-    times = []
-    for _ in range(repeats):
-        start = perf_counter()
-        call()
-        times.append(perf_counter() - start)
-    return 1000 * min(times)
-
-
 def main() -> None:
     true, pred = ellipses(np.random.default_rng(0))
     plain, ours = plain_scores(true, pred), image_scores(true, pred)
     assert plain.keys() == ours.keys()
     for name, value in plain.items():
         assert abs(value - ours[name]) < 1e-12, f"{name}: {value} and {ours[name]}"
-    baseline_ms = best_ms(lambda: plain_scores(true, pred), 2)
-    ours_ms = best_ms(lambda: image_scores(true, pred), 9)
-    ratio = baseline_ms / ours_ms
-    print(
-        f"instance_metrics, {baseline_ms:.0f} ms, {ours_ms:.1f} ms, {ratio:.0f}x, "
-        f"goal {GOAL:.0f}x, {'ok' if ratio >= GOAL else 'short'}"
-    )
+    (baseline,) = seconds(lambda: plain_scores(true, pred), repeats=2)
+    (fast,) = seconds(lambda: image_scores(true, pred), repeats=9)
+    report("six scores of an image", 1000 * baseline, 1000 * fast, "ms", goal=GOAL)
 
 
 if __name__ == "__main__":
