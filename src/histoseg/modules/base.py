@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ class Module(pl.LightningModule, ABC):
     Args:
         network: Tensors to tensors.
         classes: Names of classes 1..K; empty for a model without classes.
-        colours: K RGB triples 0..255.
+        colours: K RGB triples 0..255; none gives hues around the colour circle.
         mpp: Micrometres per pixel that the model was made for; None if unknown.
         tile: Side of the square input, pixels.
         margin: Pixels lost on each side between input and output.
@@ -65,7 +66,8 @@ class Module(pl.LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.network = network
-        self.classes, self.colours = tuple(classes), tuple((c[0], c[1], c[2]) for c in colours)
+        self.classes = tuple(classes)
+        self.colours = tuple((c[0], c[1], c[2]) for c in colours or _hues(len(classes)))
         self.mpp, self.tile, self.margin = mpp, tile, margin
         self.optimizer_recipe, self.scheduler_recipe = optimizer, scheduler
         self.postprocess = postprocess
@@ -180,3 +182,8 @@ class Module(pl.LightningModule, ABC):
         self.log_dict(shown, prog_bar=True)
         self.log_dict({key: v for key, v in results.items() if key not in shown})
         scores.reset()
+
+
+def _hues(count: int) -> list[list[int]]:
+    """As many pure colours, far apart, as RGB 0..255."""
+    return [[round(255 * v) for v in colorsys.hsv_to_rgb(k / count, 1, 1)] for k in range(count)]
