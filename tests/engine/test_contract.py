@@ -9,7 +9,7 @@ from histoseg.errors import ContractError
 
 def test_a_model_with_classes_refuses_data_without(composed: Compose) -> None:
     cfg = composed("train", "model=hovernet", "data=dsb2018", "model.classes=[a]", "name=x-dsb2018")
-    with pytest.raises(ContractError, match=r"'semantic'; data=dsb2018 gives .*fit: .*synthetic"):
+    with pytest.raises(ContractError, match=r"'semantic'; DSB2018 gives .*fit: .*synthetic"):
         check_contract(cfg, Path(CONF))
 
 
