@@ -31,7 +31,7 @@ class Module(pl.LightningModule, ABC):
     Args:
         network: Tensors to tensors.
         classes: Names of classes 1..K; empty for a model without classes.
-        colours: K RGB triples 0..255; none gives hues around the colour circle.
+        colours: K RGB triples 0..255.
         mpp: Micrometres per pixel that the model was made for; None if unknown.
         tile: Side of the square input, pixels.
         margin: Pixels lost on each side between input and output.
@@ -66,8 +66,7 @@ class Module(pl.LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.network = network
-        self.classes = tuple(classes)
-        self.colours = tuple((c[0], c[1], c[2]) for c in colours or _hues(len(classes)))
+        self.classes, self.colours = tuple(classes), tuple((c[0], c[1], c[2]) for c in colours)
         self.mpp, self.tile, self.margin = mpp, tile, margin
         self.optimizer_recipe, self.scheduler_recipe = optimizer, scheduler
         self.postprocess = postprocess
@@ -77,6 +76,8 @@ class Module(pl.LightningModule, ABC):
         self.val_scores = scores.clone(prefix="val/")
         self.test_scores = scores.clone(prefix="test/")
         self.recipe: dict[str, Any] = {}
+        if self.classes and not self.colours:
+            self.colours = _hues(len(self.classes))
 
     @override
     @abstractmethod
@@ -184,6 +185,7 @@ class Module(pl.LightningModule, ABC):
         scores.reset()
 
 
-def _hues(count: int) -> list[list[int]]:
+def _hues(count: int) -> tuple[tuple[int, int, int], ...]:
     """As many pure colours, far apart, as RGB 0..255."""
-    return [[round(255 * v) for v in colorsys.hsv_to_rgb(k / count, 1, 1)] for k in range(count)]
+    circle = [colorsys.hsv_to_rgb(k / count, 1, 1) for k in range(count)]
+    return tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in circle)
