@@ -103,3 +103,5 @@ def test_data_of_ones_own_that_lack_something_are_refused(histoseg_: Call) -> No
     complaint = histoseg_("train", *MINE, *args).complaint
     assert "HoVerNet" in complaint
     assert "Discs gives 'image', 'instances'" in complaint
+    assert "Data that fit: " in complaint
+    assert "synthetic" in complaint

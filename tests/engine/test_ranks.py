@@ -9,7 +9,7 @@ from histoseg.engine.ranks import STARTED_OUTSIDE, _stop, _wait, ranks_to_start
 
 @pytest.fixture(autouse=True)
 def _no_ranks_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in STARTED_OUTSIDE:
+    for name in (*STARTED_OUTSIDE, "SLURM_PROCID"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -25,6 +25,16 @@ def test_nothing_is_started_where_a_launcher_already_did(monkeypatch: pytest.Mon
     monkeypatch.setenv("LOCAL_RANK", "1")
     trainer = OmegaConf.create({"devices": 2, "num_nodes": 1, "accelerator": "cpu"})
     assert ranks_to_start(trainer) == 0
+
+
+@pytest.mark.parametrize(("tasks", "count"), [("1", 2), ("2", 0)])
+def test_one_task_of_slurm_starts_its_ranks_and_several_are_the_ranks(
+    tasks: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    monkeypatch.setenv("SLURM_NTASKS", tasks)
+    trainer = OmegaConf.create({"devices": 2, "num_nodes": 1, "accelerator": "cpu"})
+    assert ranks_to_start(trainer) == count
 
 
 def test_one_process_a_node_is_started_when_there_are_several_nodes() -> None:

@@ -105,10 +105,10 @@ class TileDataModule(pl.LightningDataModule):
         """The data set of a split, opened once.
 
         Raises:
-            KeyError: If the data have no such split.
+            ValueError: If the data have no such split.
         """
         if split not in self.splits:
-            raise KeyError(f"no split {split!r}; these data have {', '.join(self.splits)}")
+            raise ValueError(f"no split {split!r}; these data have {', '.join(self.splits)}")
         if split not in self._open:
             self._open[split] = self.dataset(**self.splits[split])
         return self._open[split]

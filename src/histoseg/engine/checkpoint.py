@@ -81,7 +81,8 @@ def stored_config(path: Path, *, trust: tuple[str, ...] = ()) -> DictConfig:
 def record(cfg: DictConfig) -> dict[str, Any]:
     """What a checkpoint of this run has to remember, as plain containers."""
     model = cast(dict[str, Any], OmegaConf.to_container(cfg.model, resolve=True))
-    model["pretrained"] = None  # the weights are in the checkpoint itself
+    if "pretrained" in model:
+        model["pretrained"] = None  # the weights are in the checkpoint itself
     data = OmegaConf.to_container(cfg.data, resolve=True)
     return {"model": model, "data": data, "version": __version__}
 

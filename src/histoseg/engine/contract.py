@@ -25,10 +25,9 @@ def check_contract(cfg: DictConfig, conf: Path | None = None) -> None:
     missing = needed - given
     model, given_by = _name(cfg.model._target_), _name(cfg.data.dataset._target_)
     if missing:
-        fitting = [] if conf is None else _fitting(needed, conf)
+        fitting = "" if conf is None else f". Data that fit: {', '.join(_fitting(needed, conf))}"
         raise ContractError(
-            f"{model} needs {_list(needed)}; {given_by} gives {_list(given)}. "
-            f"Data that fit: {', '.join(fitting) or 'none of the installed'}"
+            f"{model} needs {_list(needed)}; {given_by} gives {_list(given)}{fitting}"
         )
     if cfg.data.tile < cfg.model.tile:
         raise ContractError(

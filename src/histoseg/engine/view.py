@@ -46,7 +46,7 @@ def view(cfg: DictConfig) -> Path:
         raise ValueError(f"n={cfg.n} of the {len(tiles)} images of {cfg.split}: nothing to draw")
     rng = np.random.default_rng(cfg.seed)
     draws = [Draw(int(i), int(rng.integers(2**32))) for i in rng.permutation(len(tiles))[: cfg.n]]
-    colours = [(c[0], c[1], c[2]) for c in data.colours]
+    colours = module.colours if module else [(c[0], c[1], c[2]) for c in data.colours]
     cells = [_pictures(tiles[draw], module, colours) for draw in draws]
     titles = list(cells[0])
     flat = [picture for cell in cells for picture in cell.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +74,8 @@ class Module(pl.LightningModule, ABC):
         self.val_scores = scores.clone(prefix="val/")
         self.test_scores = scores.clone(prefix="test/")
         self.recipe: dict[str, Any] = {}
+        if self.classes and not self.colours:
+            self.colours = _hues(len(self.classes))
 
     @override
     @abstractmethod
@@ -180,3 +183,9 @@ class Module(pl.LightningModule, ABC):
         self.log_dict(shown, prog_bar=True)
         self.log_dict({key: v for key, v in results.items() if key not in shown})
         scores.reset()
+
+
+def _hues(count: int) -> tuple[tuple[int, int, int], ...]:
+    """As many pure colours, far apart, as RGB 0..255."""
+    circle = [colorsys.hsv_to_rgb(k / count, 1, 1) for k in range(count)]
+    return tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in circle)

@@ -28,12 +28,12 @@ def outlined(image: Array, labels: Array, semantic: Array | None, colours: Colou
         image: (H, W, 3), uint8.
         labels: (H, W), ids; 0 is background.
         semantic: (H, W), classes 0..K; None where there are none.
-        colours: K RGB triples.
+        colours: K RGB triples; none draws every object in the colour of no class.
 
     Returns:
         (H, W, 3), uint8.
     """
-    found = instances_from_labels(labels, semantic)
+    found = instances_from_labels(labels, semantic if colours else None)
     palette = np.array([UNCLASSIFIED, *colours], dtype=np.uint8)
     return draw_outlines(image, found, palette[found.semantic], thickness=1)
 
