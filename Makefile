@@ -1,7 +1,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -12,7 +13,7 @@ setup: .venv/installed ## make .venv and install histoseg into it, with the test
 
 .venv/installed: pyproject.toml constraints.txt
 	@echo "== making .venv and installing (about 5 GB: PyTorch comes with CUDA) =="
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "histoseg needs Python >= 3.11: make PYTHON=<path>")'
+	@[ -n "$(PYTHON)" ] || { echo "no Python >= 3.11 found: make PYTHON=<path of one>"; exit 1; }
 	[ -x $(PY) ] || $(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
