@@ -44,6 +44,17 @@ def test_what_is_not_there_is_not_announced(histoseg_: Call) -> None:
     assert "tensorboard" not in said.out
 
 
+@pytest.mark.parametrize("choice", ["smoke", "overfit", "profile"])
+def test_each_way_of_debugging_runs(choice: str, histoseg_: Call, tmp_path: Path) -> None:
+    said = histoseg_("train", *MINE, "experiment=quick", f"debug={choice}", "hydra.run.dir=run")
+    assert said.code == 0, said.err
+    assert (tmp_path / "run" / "best.ckpt").is_file()
+    assert (tmp_path / "run" / "test").is_dir() == (choice == "smoke")
+    if choice == "profile":
+        report = (tmp_path / "run" / "fit" / "fit-profile.txt").read_text()
+        assert "run_training_batch" in report, "where the time went"
+
+
 @pytest.mark.usefixtures("_signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_stopped_run_fails_says_so_and_goes_on(

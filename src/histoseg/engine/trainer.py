@@ -15,6 +15,7 @@ NOISE = (
     r".*LeafSpec.*is deprecated",  # Lightning 2.6 with torch >= 2.12
     r"Found .* module\(s\) in eval mode",  # a frozen encoder is meant to be
     r"(Checkpoint|Experiment logs) directory .* exists and is not empty",  # a resumed run
+    r"It is recommended to use `self\.log\(.*sync_dist=True",  # scores are the same on every rank
 )
 
 
