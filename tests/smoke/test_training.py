@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import time
@@ -183,7 +184,8 @@ def test_a_run_killed_in_either_phase_resumes_as_if_it_had_not_been(
 def test_two_ranks_end_with_one_set_of_weights(
     tmp_path: Path, composed: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))  # where the ranks find the callback
+    # where the ranks find the callback, and this checkout rather than an installed one
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")]))
     cfg = small(composed, "trainer=ddp_cpu", phases=False)
     with open_dict(cfg):
         cfg.callbacks.ranks = {"_target_": "weight_dump.WeightDump", "folder": str(tmp_path)}
