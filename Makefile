@@ -48,6 +48,6 @@ bench: setup ## every benchmark: name, baseline, ours, ratio, goal (about 3 minu
 	@for file in benchmarks/[a-z]*.py; do PYTHONPATH=benchmarks:tests $(PY) $$file; done
 
 clean: ## remove what the commands above made, .venv included
-	rm -rf .venv demo runs .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
 .PHONY: help setup lint test test-slow demo bench clean

@@ -1,5 +1,4 @@
 """What happens around training and testing."""
 
-from histoseg.callbacks.finite_loss import FiniteLoss as FiniteLoss
 from histoseg.callbacks.image_panel import ImagePanel as ImagePanel
 from histoseg.callbacks.per_image_scores import PerImageScores as PerImageScores

@@ -45,7 +45,9 @@ class PerImageScores(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         classes, colours = pl_module.classes, pl_module.colours
-        for i, name in enumerate(batch["place"].slide):
+        size = len(outputs["image"])
+        unnamed = [f"image-{batch_idx * size + i}" for i in range(size)]
+        for i, name in enumerate(batch["place"].slide if "place" in batch else unnamed):
             maps = {k: _array(v, i) for k, v in outputs.items() if _is_label_map(k)}
             tissue = batch["tissue"][i] if "tissue" in batch else ""
             scores = image_scores(**maps, classes=classes)  # type: ignore[arg-type]

@@ -38,6 +38,10 @@ class Draws(Sampler[Draw]):
         self.length, self.seed, self.shuffle, self.epoch = length, seed, shuffle, 0
         ranked = dist.is_available() and dist.is_initialized()
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if ranked else (0, 1)
+        if length == 0:
+            raise ValueError(
+                "the split has no item; look at the folder or the fold it is read from"
+            )
         if length < self.world:
             raise ValueError(
                 f"{length} items cannot be shared by {self.world} ranks; use {length} or fewer"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from hydra.utils import instantiate
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from histoseg import __version__
@@ -17,7 +18,13 @@ from histoseg.modules.base import Module
 from histoseg.weights import read_checkpoint
 
 log = logging.getLogger(__name__)
-TRUSTED = ("histoseg.", "torch.optim.", "torch.nn.", "torchmetrics.", "albumentations.")
+TRUSTED = tuple(
+    f"{package}."
+    for package in (
+        *(f"histoseg.{r}" for r in ("modules", "networks", "postprocess", "metrics", "data")),
+        *("torch.optim", "torchmetrics", "albumentations"),
+    )
+)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -70,10 +77,11 @@ def stored_config(path: Path, *, trust: tuple[str, ...] = ()) -> DictConfig:
     recipe = read(path)["histoseg"]
     allowed = TRUSTED + tuple(f"{package}." for package in trust)
     for target in _targets(recipe):
-        if not target.startswith(allowed):
+        if not target.startswith(allowed) or not _is_class_of(target, allowed):
             raise CheckpointError(
-                f"{path} asks to build {target!r}, which is outside histoseg. If you trust the "
-                f"author of the file, say so: trust=[{target.split('.')[0]}]"
+                f"{path} asks to build {target!r}, which is no class of histoseg or of the "
+                "libraries it is built of. If you trust the author of the file, say so: "
+                f"trust=[{target.split('.')[0]}]"
             )
     return OmegaConf.create({key: recipe[key] for key in ("model", "data")})
 
@@ -83,7 +91,7 @@ def record(cfg: DictConfig) -> dict[str, Any]:
     model = cast(dict[str, Any], OmegaConf.to_container(cfg.model, resolve=True))
     if "pretrained" in model:
         model["pretrained"] = None  # the weights are in the checkpoint itself
-    data = OmegaConf.to_container(cfg.data, resolve=True)
+    data = OmegaConf.to_container(cfg.data)  # unresolved: paths.data may be another tomorrow
     return {"model": model, "data": data, "version": __version__}
 
 
@@ -119,6 +127,15 @@ def load_weights(module: Module, path: Path) -> None:
             f"configured: {len(wrong)} of {len(own)} tensors differ, e.g. {', '.join(wrong[:3])}"
         )
     module.load_state_dict(weights)
+
+
+def _is_class_of(target: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a name leads to a class that is defined in an allowed package, not just imported."""
+    try:
+        found = get_object(target)
+    except (ImportError, AttributeError, InstantiationException):
+        return False
+    return isinstance(found, type) and f"{found.__module__}.".startswith(allowed)
 
 
 def _targets(node: Any) -> Iterator[str]:

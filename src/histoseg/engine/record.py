@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
@@ -40,7 +41,10 @@ def write_provenance(cfg: DictConfig, folder: Path) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all; what is not a number becomes null."""
     part = path.with_suffix(".part")
-    strict = {key: None if value != value else value for key, value in content.items()}
+    strict = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in content.items()
+    }
     part.write_text(json.dumps(strict, indent=2, allow_nan=False) + "\n")
     part.replace(path)
 

@@ -74,7 +74,7 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
     """
     folder = Path(cfg.paths.phase)
     last = folder / "checkpoints" / "last.ckpt"
-    if _epochs_done(folder) >= cfg.trainer.max_epochs:
+    if _is_done(folder, cfg.trainer.max_epochs):
         log.info("phase %s is done already", cfg.phase)
         return last if last.is_file() else None
     pl.seed_everything(cfg.seed, verbose=False)
@@ -94,7 +94,9 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
         raise KeyboardInterrupt(f"stopped; resume={cfg.paths.run} goes on") from end
     if rank() == 0:
         best = _best(trainer)
-        log_hparams(trainer.loggers, cfg, {"best": best["score"] or float("nan")})
+        log_hparams(
+            trainer.loggers, cfg, {"best": float("nan") if best["score"] is None else best["score"]}
+        )
         write_json(folder / "done.json", {"epochs": cfg.trainer.max_epochs, **best})
     trainer.strategy.barrier("phase done")
     return last if last.is_file() else None
@@ -102,8 +104,14 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
 
 def _train(cfg: DictConfig, run: Path) -> None:
     """What each process of a run does."""
-    weights, names = None, []
+    weights: Path | None = None
+    names: list[str] = []
     for phase in phases(cfg):
+        if names and weights is None:
+            raise ValueError(
+                f"phase {names[-1]} left no checkpoint for phase {phase.phase} to start from: keep "
+                "the callback `last`, or train in one phase with ~phases"
+            )
         weights = fit(phase, weights)
         names.append(phase.phase)
     if rank() == 0:
@@ -111,18 +119,21 @@ def _train(cfg: DictConfig, run: Path) -> None:
     if weights is None:
         return
     best = _best_file(Path(phase.paths.phase)) or weights
+    if rank() == 0:
+        _copy(best, run / "best.ckpt")
     if cfg.test and "test" in cfg.data.splits:
         score(phase, best, run / "test")
     if rank() == 0:
-        _copy(best, run / "best.ckpt")
         _say_where(run)
 
 
-def _epochs_done(phase: Path) -> int:
-    """Epochs of a finished phase; resuming with more trainer.max_epochs goes on."""
+def _is_done(phase: Path, max_epochs: int | None) -> bool:
+    """Whether a phase is finished; with more ``trainer.max_epochs`` than then, it goes on."""
     done = phase / "done.json"
-    epochs: int = json.loads(done.read_text())["epochs"] if done.is_file() else 0
-    return epochs
+    if not done.is_file():
+        return False
+    before: int = json.loads(done.read_text())["epochs"] or 0
+    return before >= (max_epochs or 0)
 
 
 def _resume_point(checkpoints: Path) -> Path | None:

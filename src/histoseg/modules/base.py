@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
@@ -17,6 +18,7 @@ from torchmetrics import Metric, MetricCollection
 from typing_extensions import override
 
 from histoseg.contracts import Array, Instances, Maps, Sample
+from histoseg.errors import NonFiniteLossError
 from histoseg.ops.crop import centre_crop
 from histoseg.ops.tiling import tiled
 
@@ -74,6 +76,7 @@ class Module(pl.LightningModule, ABC):
         self.val_scores = scores.clone(prefix="val/")
         self.test_scores = scores.clone(prefix="test/")
         self.recipe: dict[str, Any] = {}
+        self.last_finite_loss: float | None = None
         if self.classes and not self.colours:
             self.colours = _hues(len(self.classes))
 
@@ -124,6 +127,7 @@ class Module(pl.LightningModule, ABC):
     @override
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         terms = self.losses(batch, self(batch))
+        self._check_finite(terms["loss"], batch)
         size = len(batch["image"])
         self.log("step/loss", terms["loss"].detach(), batch_size=size)
         self._log_terms("train", terms, size)
@@ -132,12 +136,20 @@ class Module(pl.LightningModule, ABC):
     @override
     def validation_step(self, batch: Sample, batch_idx: int) -> dict[str, Any]:
         outputs = self(batch)
-        self._log_terms("val", self.losses(batch, outputs), len(batch["image"]))
+        terms = self.losses(batch, outputs)
+        self._check_finite(terms["loss"], batch)
+        self._log_terms("val", terms, len(batch["image"]))
         return self._score(self.val_scores, batch, self.maps(outputs))
 
     @override
     def test_step(self, batch: Sample, batch_idx: int) -> dict[str, Any]:
         return self._score(self.test_scores, batch, self.infer(batch["image"]))
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        # before the checkpoint of this epoch replaces a sound one
+        if not all(bool(torch.isfinite(p).all()) for p in self.parameters()):
+            raise self._diverged("weights are no longer finite", "the last of the epoch")
 
     @override
     def on_validation_epoch_end(self) -> None:
@@ -157,6 +169,24 @@ class Module(pl.LightningModule, ABC):
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["histoseg"] = self.recipe
+
+    def _check_finite(self, loss: Tensor, batch: Sample) -> None:
+        """Refuse to go on with a loss that is not a number: it would spoil every weight at once."""
+        value = float(loss.detach())
+        if math.isfinite(value):
+            self.last_finite_loss = value
+            return
+        names = batch["place"].slide if "place" in batch else ()
+        raise self._diverged(f"the loss is {value}", ", ".join(names) or "unnamed")
+
+    def _diverged(self, what: str, batch: str) -> NonFiniteLossError:
+        return NonFiniteLossError(
+            f"{what} at step {self.global_step} (epoch {self.current_epoch}); "
+            f"last finite loss: {self.last_finite_loss}; batch: {batch}. "
+            "Checkpoints of earlier epochs are kept: look at those files, then lower "
+            "model.optimizer.lr, set trainer.gradient_clip_val=1 or trainer.precision=32-true, "
+            "and go on with resume=<run>"
+        )
 
     def _score(self, scores: MetricCollection, batch: Sample, maps: Maps) -> dict[str, Any]:
         """Decode maps and compare them with the annotations, cropped to the maps' size."""
