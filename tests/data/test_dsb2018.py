@@ -130,3 +130,14 @@ def test_the_real_images(shared_data: Path, name: str, images: int) -> None:
         masks = list((root / data.ids[index] / "masks").glob("*.png"))
         assert record["image"].shape[:2] == record["instances"].shape
         assert record["instances"].max() == len(masks)
+
+
+def test_masks_of_sixteen_bits_are_masks(tmp_path: Path) -> None:
+    root = fake.write(tmp_path)
+    name = DSB2018(root).ids[0]
+    paths = sorted((root / name / "masks").glob("*.png"))
+    before = DSB2018(root)[0]["instances"]
+    for path in paths:
+        mask = np.asarray(Image.open(path).convert("L")).astype(np.uint16)
+        Image.fromarray(mask).save(path)
+    assert np.array_equal(DSB2018(root)[0]["instances"], before)

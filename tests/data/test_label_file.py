@@ -70,3 +70,18 @@ def test_mat_without_inst_map_says_what_it_has(tmp_path: Path) -> None:
     savemat(tmp_path / "x.mat", {"labels": np.eye(3)})
     with pytest.raises(UnreadableFileError, match="holds labels; expected at least 'inst_map'"):
         read_labels(tmp_path / "x.mat")
+
+
+@pytest.mark.parametrize("name", ["empty.npy", "empty.png", "empty.tif", "several.npy", "cut.tif"])
+def test_every_damaged_label_file_is_refused_alike(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.touch()
+    if name == "several.npy":
+        with path.open("wb") as file:
+            np.savez(file, a=np.zeros(2), b=np.zeros(2))
+    if name == "cut.tif":
+        labels = np.random.default_rng(0).integers(0, 9, (90, 90)).astype(np.uint16)
+        tifffile.imwrite(path, labels, compression="zlib")
+        path.write_bytes(path.read_bytes()[:-900])
+    with pytest.raises(UnreadableFileError, match=name):
+        read_labels(path)

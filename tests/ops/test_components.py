@@ -49,3 +49,9 @@ def test_an_empty_array() -> None:
 def test_refuses_a_stack() -> None:
     with pytest.raises(ValueError, match=r"\(H, W\), got shape \(1, 2, 2\)"):
         split_components(np.zeros((1, 2, 2), np.int32))
+
+
+def test_ids_without_room_above_are_numbered_anew() -> None:
+    top = 2**31 - 1
+    parts = split_components(np.array([[top, 0, top, 0, 5]]))
+    assert parts.tolist() == [[2, 0, 3, 0, 1]]

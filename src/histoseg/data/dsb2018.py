@@ -60,7 +60,8 @@ class DSB2018(FileDataset):
         # labels lie on the pixels as stored: an EXIF rotation would part the two
         image = read_image(self.root / name / "images" / f"{name}.png", upright=False)
         instances = np.zeros(image.shape[:2], dtype=np.int32)
-        masks = sorted((self.root / name / "masks").glob("*.png"))
+        folder = self.root / name / "masks"
+        masks = sorted(p for p in folder.glob("*.[pP][nN][gG]") if not p.name.startswith("."))
         if not masks:
             raise UnreadableFileError(
                 f"{self.root / name / 'masks'} holds no PNG; every image of stage1_train has masks "
@@ -84,9 +85,13 @@ def _names(root: Path) -> list[str]:
     return names
 
 
+# 16 bits stay 16 (as 8, a 255 of 65535 would vanish), and an EXIF rotation is left alone
+AS_STORED = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+
+
 def _mask(path: Path) -> Array:
     data = np.fromfile(path, dtype=np.uint8)
-    mask: Array | None = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    mask: Array | None = cv2.imdecode(data, AS_STORED) if data.size else None
     if mask is None:
         raise UnreadableFileError(f"{path} is not a readable PNG; fetch it again")
     return mask

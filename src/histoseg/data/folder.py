@@ -166,14 +166,15 @@ def _group(stem: str, pattern: str | None) -> str:
 def _mat_semantic(arrays: Mapping[str, Array], instances: Array, path: Path) -> Array:
     if "type_map" in arrays:
         return as_labels(arrays["type_map"], f"type_map of {path}")
+    ids = np.unique(instances[instances > 0])
+    if not len(ids):
+        return np.zeros_like(instances)
     if "inst_type" not in arrays:
         raise UnreadableFileError(f"{path} has neither 'type_map' nor 'inst_type': no classes")
-    ids = np.unique(instances[instances > 0])
     types = as_labels(np.atleast_2d(arrays["inst_type"]), f"inst_type of {path}").ravel()
     if len(types) != len(ids):
         raise UnreadableFileError(
             f"{path}: inst_type has {len(types)} rows for {len(ids)} ids of inst_map"
         )
-    table = np.zeros(int(instances.max(initial=0)) + 1, dtype=np.int32)
-    table[ids] = types
-    return table[instances]
+    with_background = np.concatenate([[0], types]).astype(np.int32)
+    return with_background[np.searchsorted(ids, instances, side="right")]

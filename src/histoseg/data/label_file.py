@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from scipy.io import loadmat
+from scipy.sparse import issparse
 
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
@@ -39,10 +41,13 @@ def read_labels(path: Path) -> Array:
         elif suffix in _TIFF:
             values = tifffile.imread(path)
         else:
-            with Image.open(path) as picture:
+            # not Image.open, whose limit of pixels is for pictures of the web
+            with PngImageFile(path) as picture:
                 values = np.asarray(picture)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
+    except Exception as error:  # codecs let zlib, struct, token and division errors through
         raise UnreadableFileError(f"{path} cannot be read as a label image: {error}") from error
+    if not isinstance(values, np.ndarray):
+        raise UnreadableFileError(f"{path} holds several arrays; expected one label image")
     return as_labels(values, str(path))
 
 
@@ -59,7 +64,7 @@ def read_mat(path: Path) -> dict[str, Array]:
         UnreadableFileError: If it is damaged, of version 7.3, or lacks ``inst_map``.
     """
     try:
-        arrays: dict[str, Array] = loadmat(path)
+        arrays: dict[str, Any] = loadmat(path)
     except NotImplementedError as error:
         raise UnreadableFileError(
             f"{path} is a MAT file of version 7.3 (HDF5); save it with '-v7', or as NPY"
@@ -69,7 +74,7 @@ def read_mat(path: Path) -> dict[str, Array]:
     if "inst_map" not in arrays:
         found = ", ".join(sorted(k for k in arrays if not k.startswith("__"))) or "nothing"
         raise UnreadableFileError(f"{path} holds {found}; expected at least 'inst_map'")
-    return arrays
+    return {key: cast(Any, a).toarray() if issparse(a) else a for key, a in arrays.items()}
 
 
 def as_labels(values: Array, name: str) -> Array:

@@ -110,7 +110,7 @@ class PanNuke(Dataset[Record]):
             image=_image(np.asarray(arrays["images"][row]), name),
             instances=instances,
             semantic=semantic,
-            tissue=str(arrays["types"][row]),
+            tissue=_text(arrays["types"][row]),
             place=Place(name, 0, 0, self.MPP),
         )
 
@@ -133,12 +133,16 @@ def _find(root: Path, fold: int) -> dict[str, Path]:
     )
 
 
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
 def _mapped(paths: dict[str, Path]) -> dict[str, Array]:
     arrays = {}
     for name, path in paths.items():
         try:
             arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # numpy lets token and end-of-file errors through
             raise UnreadableFileError(
                 f"{path} ({path.stat().st_size} bytes) is not the NPY file it should be, perhaps "
                 f"cut short: {error}. Fetch the fold again"

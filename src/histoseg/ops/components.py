@@ -16,7 +16,8 @@ def split_components(labels: Array) -> Array:
         labels: Instance map (H, W), any integer type. 0 is background.
 
     Returns:
-        Instance map (H, W), int32, in which each id is one 4-connected component.
+        Instance map (H, W), int32, in which each id is one 4-connected component. Where there is
+        no room above the maximum, all ids are numbered anew from 1.
 
     Raises:
         ValueError: If ``labels`` is not (H, W).
@@ -42,6 +43,8 @@ def split_components(labels: Array) -> Array:
     ids = labels.ravel()[first[order]].astype(np.int64)
     repeated = np.ones(count, dtype=bool)
     repeated[np.unique(ids, return_index=True)[1]] = False
+    if int(ids.max()) + int(repeated.sum()) > np.iinfo(np.int32).max:  # no room above: number anew
+        ids = np.unique(ids, return_inverse=True)[1] + 1
     ids[repeated] = int(ids.max()) + 1 + np.arange(int(repeated.sum()))
     table = np.zeros(count + 1, dtype=np.int32)
     table[order + 1] = ids

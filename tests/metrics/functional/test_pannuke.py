@@ -3,7 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from histoseg.metrics.functional import class_counts, overlap, pannuke_scores, panoptic_quality
+from histoseg.metrics.functional import (
+    class_counts,
+    image_scores,
+    overlap,
+    pannuke_scores,
+    panoptic_quality,
+)
 
 CLASSES = ("a", "b", "c")
 
@@ -49,3 +55,11 @@ def test_each_class_is_scored_as_if_it_were_alone() -> None:
         )
         assert found[f"pq_{name}"] == pytest.approx(float(panoptic_quality(alone).pq), abs=1e-12)
     assert found["bpq"] == pytest.approx(float(panoptic_quality(overlap(true, pred)).pq), abs=1e-12)
+
+
+def test_nuclei_found_but_all_of_another_class_count_for_bpq() -> None:
+    true, pred = np.zeros((6, 6), np.int32), np.zeros((6, 6), np.int32)
+    true[1:5, 1:5], pred[1:5, 1:4] = 1, 1
+    scores = image_scores(true, pred, true, 2 * pred, ("a", "b"))
+    assert scores["bpq"] == pytest.approx(0.75)
+    assert scores["pq_a"] == 0

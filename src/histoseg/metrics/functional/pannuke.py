@@ -37,6 +37,7 @@ def class_counts(table: Overlap, true_class: Array, pred_class: Array, classes: 
             np.bincount(true_of_pair[agree], iou[agree], minlength=classes + 1),
         ],
         axis=1,
+        dtype=np.float64,  # bincount of no pair at all gives integers
     )
     counts[0] = len(true_class), len(pred_class), len(iou), iou.sum()
     return counts
