@@ -59,12 +59,13 @@ def train(cfg: DictConfig) -> float | None:
     return best
 
 
-def fit(cfg: DictConfig, init: Path | None) -> Path | None:
+def fit(cfg: DictConfig, init: Path | None, *, last_phase: bool) -> Path | None:
     """Train one phase.
 
     Args:
         cfg: The phase's configuration, from `phases`.
         init: Checkpoint whose weights it starts from.
+        last_phase: Whether a finished one goes on if ``trainer.max_epochs`` is more than it was.
 
     Returns:
         Its last checkpoint, to hand on; None if it writes none.
@@ -74,7 +75,7 @@ def fit(cfg: DictConfig, init: Path | None) -> Path | None:
     """
     folder = Path(cfg.paths.phase)
     last = folder / "checkpoints" / "last.ckpt"
-    if _is_done(folder, cfg.trainer.max_epochs):
+    if _is_done(folder, cfg.trainer.max_epochs if last_phase else None):
         log.info("phase %s is done already", cfg.phase)
         return last if last.is_file() else None
     pl.seed_everything(cfg.seed, verbose=False)
@@ -106,13 +107,14 @@ def _train(cfg: DictConfig, run: Path) -> None:
     """What each process of a run does."""
     weights: Path | None = None
     names: list[str] = []
-    for phase in phases(cfg):
+    every = list(phases(cfg))
+    for phase in every:
         if names and weights is None:
             raise ValueError(
                 f"phase {names[-1]} left no checkpoint for phase {phase.phase} to start from: keep "
                 "the callback `last`, or train in one phase with ~phases"
             )
-        weights = fit(phase, weights)
+        weights = fit(phase, weights, last_phase=phase is every[-1])
         names.append(phase.phase)
     if rank() == 0:
         join_curves(run, names)
@@ -128,7 +130,7 @@ def _train(cfg: DictConfig, run: Path) -> None:
 
 
 def _is_done(phase: Path, max_epochs: int | None) -> bool:
-    """Whether a phase is finished; with more ``trainer.max_epochs`` than then, it goes on."""
+    """Whether a phase is finished, with at least so many epochs."""
     done = phase / "done.json"
     if not done.is_file():
         return False

@@ -25,7 +25,8 @@ def white_noise(rng: np.random.Generator, *shape: int) -> Array:
     Returns:
         ``shape``, float32 in [-2.9, 2.9], mean 0 and spread 0.99.
     """
-    return _QUANTILES[rng.integers(0, 256, shape, dtype=np.uint8)]
+    values: Array = _QUANTILES[rng.integers(0, 256, shape, dtype=np.uint8)]
+    return values
 
 
 def smooth_noise(rng: np.random.Generator, height: int, width: int, grain: float) -> Array:
