@@ -193,7 +193,7 @@ def half_a_checkpoint(run: Path, folder: Path) -> None:
         (["ckpt=nowhere"], ["no checkpoint and no folder nowhere"]),
         (["ckpt=empty"], ["no checkpoint in empty"]),
         (["ckpt=in/a.png"], ["in/a.png", "cannot be read as weights"]),
-        (["trust=[]"], ["outside histoseg", "trust=[mypkg]"]),
+        (["trust=[]"], ["no class of histoseg", "trust=[mypkg]"]),
         (["model.network.width=16"], ["model.network.width"]),
         (["accelerator=tpu"], ["accelerator=tpu: expected one of auto, cpu, gpu"]),
         (["precision=8"], ["precision=8: expected one of 32-true"]),
