@@ -23,13 +23,13 @@ lint: setup ## style and types
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-test: lint ## lint, types and every test (about 10 minutes on 2 cores)
+test: lint ## lint, types and every test (about 5 minutes on 2 cores)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist worksteal
 
 test-slow: setup ## the tests that take minutes each
 	$(PY) -m pytest -m slow
 
-demo: setup ## train a narrow HoVer-Net, score it, run it on a real photograph (6 minutes on 2 cores)
+demo: setup ## train a narrow HoVer-Net, score it, run it on a real photograph (5 minutes on 2 cores)
 	@rm -rf demo
 	@echo "== 1/3 training a narrow HoVer-Net in two phases on synthetic tissue =="
 	$(PY) train.py experiment=demo hydra.run.dir=demo/run
