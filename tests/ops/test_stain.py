@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from skimage.color import rgb2hed
 
 from histoseg.contracts import Array
 from histoseg.ops.stain import STAIN_VECTORS, hed_from_rgb, od_to_rgb, rgb_from_hed, rgb_to_od
@@ -38,7 +39,6 @@ def test_mixing_is_the_inverse_of_unmixing() -> None:
 
 
 def test_unmixing_equals_scikit_image_up_to_units() -> None:
-    rgb2hed = pytest.importorskip("skimage.color").rgb2hed
     rng = np.random.default_rng(1)
     amounts = rng.uniform(0.05, 0.8, (9, 9, 3)).astype(np.float32)
     image = rgb_from_hed(amounts)
