@@ -74,3 +74,13 @@ def test_a_stopped_run_fails_says_so_and_goes_on(
     with (run / "metrics.csv").open(newline="") as f:
         epochs_of = [int(row["epoch"]) for row in csv.DictReader(f) if row["train/loss"]]
     assert epochs_of == [0, 1, 2], "the curve is whole"
+
+
+def test_processes_started_from_outside_must_share_one_folder(
+    histoseg_: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    runs = f"paths.runs={tmp_path / 'runs'}"
+    said = histoseg_("train", *MINE, "experiment=quick", runs)
+    assert "2 processes" in said.complaint
+    assert "hydra.run.dir=<folder>" in said.complaint
