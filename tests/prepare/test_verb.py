@@ -63,12 +63,36 @@ def test_an_archive_or_a_folder_put_there_by_hand_needs_no_network(
     raw = tmp_path / "data" / "raw" / "consep"
     raw.mkdir(parents=True)
     shutil.copy(archive, raw / "any name.zip")
-    assert prepare("data=consep", COUNTS, "prepare.archives=[]", cwd=tmp_path).code == 0
+    assert prepare("data=consep", COUNTS, "download=false", cwd=tmp_path).code == 0
+    shutil.rmtree(raw / "CoNSeP")  # what was unzipped may go, and comes back
+    assert prepare("data=consep", COUNTS, "download=false", cwd=tmp_path).code == 0
     (raw / "any name.zip").unlink()
     assert prepare("data=consep", COUNTS, "download=false", cwd=tmp_path).code == 0
     own = prepare("data=consep", COUNTS, "raw=made", "output=other", cwd=tmp_path)
     assert own.code == 0, own.err
     assert len(PreparedNuclei(tmp_path / "other")) == 6
+
+
+def test_unzipping_that_was_cut_is_done_again_and_archives_beside_a_set_are_left_alone(
+    archive: Path, tmp_path: Path
+) -> None:
+    raw = tmp_path / "data" / "raw" / "consep"
+    consep.write(raw / "CoNSeP", train=2, test=1)
+    shutil.copy(archive, raw / "consep_dataset.zip")
+    few = "prepare.expected.counts={train: 2, test: 1}"
+    assert prepare("data=consep", few, cwd=tmp_path).code == 0
+    (raw / ".consep_dataset.zip.unzipping").touch()
+    assert prepare("data=consep", COUNTS, cwd=tmp_path).code == 0
+    assert not (raw / ".consep_dataset.zip.unzipping").exists()
+
+
+def test_nothing_readable_says_why(tmp_path: Path) -> None:
+    raw = consep.write(tmp_path / "data" / "raw" / "consep" / "CoNSeP")
+    for path in raw.glob("*/Labels/*.mat"):
+        path.write_text("version https://git-lfs.github.com/spec/v1")
+    complaint = prepare("data=consep", cwd=tmp_path).complaint
+    assert "none of 6 items" in complaint
+    assert "train_1.mat cannot be read as a MAT file" in complaint
 
 
 def test_without_network_and_files_the_way_by_hand_is_said(tmp_path: Path) -> None:
