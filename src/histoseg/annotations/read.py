@@ -15,6 +15,7 @@ from histoseg.errors import UnreadableFileError
 
 KINDS = "Sedeen, ASAP or Aperio XML, GeoJSON, COCO or HoVer-Net JSON, or ImageJ ROI (.roi, .zip)"
 DRAWING_SUFFIXES = (".xml", ".json", ".geojson", ".gz", ".zip", ".roi")
+JSON = (".json", ".geojson")
 UTF16, GZIP, ZIP, ROI = (b"\xff\xfe", b"\xfe\xff"), b"\x1f\x8b", b"PK", b"Iout"
 
 
@@ -59,7 +60,7 @@ def read_drawings(path: Path) -> dict[str, Drawing]:
     """
     start = _start(path)
     text = start.removeprefix(BOM).lstrip()
-    if start.startswith(ROI) or (start.startswith(ZIP) and is_zip_of(path, ".roi")):
+    if start.startswith(ROI) or (start.startswith(ZIP) and not is_zip_of(path, JSON)):
         return {path.name: read_imagej(path)}
     if start.startswith(UTF16) or text.startswith(b"<"):
         return _of_xml(path)
