@@ -11,7 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from histoseg.engine.in_place import InPlace, ReadOnly
 from histoseg.errors import UnreadableFileError
-from histoseg.prepare import Archive, Facts, Store, convert, obtain, problems, summary, twins
+from histoseg.prepare import (
+    Archive,
+    ClassNames,
+    Facts,
+    Store,
+    convert,
+    obtain,
+    problems,
+    summary,
+    twins,
+)
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +68,13 @@ def prepare(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _facts(recipe: DictConfig) -> Facts:
+    said = OmegaConf.to_container(recipe.classes) if recipe.classes else []
+    names = ClassNames(said)  # type: ignore[arg-type]
+    given = recipe.colours
     return Facts(
         name=recipe.name,
-        classes=tuple(recipe.classes),
-        colours=tuple((c[0], c[1], c[2]) for c in recipe.colours),
+        classes=names.names,
+        colours=names.colours() if given is None else tuple((c[0], c[1], c[2]) for c in given),
         mpp=recipe.mpp,
         licence=recipe.licence,
         source=recipe.page,

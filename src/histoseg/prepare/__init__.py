@@ -1,7 +1,9 @@
 """Public sets and foreign annotations, turned into the one stored layout."""
 
+from histoseg.prepare.annotations import OwnAnnotations as OwnAnnotations
 from histoseg.prepare.archive import Archive as Archive
 from histoseg.prepare.check_item import check_item as check_item
+from histoseg.prepare.class_names import ClassNames as ClassNames
 from histoseg.prepare.convert import convert as convert
 from histoseg.prepare.convert import problems as problems
 from histoseg.prepare.convert import summary as summary
