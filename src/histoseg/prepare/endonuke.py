@@ -39,7 +39,8 @@ class EndoNuke:
     def items(self, raw: Path) -> Iterator[RawItem]:
         """Find the tiles: see `histoseg.prepare.Source`."""
         studies = [p for p in sorted(raw.rglob(self.study)) if p.parent.name == "labels"]
-        files = sorted(studies[0].glob("*/*.txt")) if studies else []
+        found = sorted(studies[0].glob("*/*.txt")) if studies else []
+        files = [p for p in found if p.name[0] != "."]
         if self.annotators is not None:
             files = [p for p in files if p.parent.name in self.annotators]
         if not files:

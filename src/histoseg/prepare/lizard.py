@@ -10,7 +10,7 @@ from histoseg.annotations import Dropped, as_labels, read_mat
 from histoseg.contracts import Array
 from histoseg.errors import DatasetNotFoundError, UnreadableFileError
 from histoseg.prepare.item import Item, RawItem
-from histoseg.prepare.pairs import partner
+from histoseg.prepare.pairs import partner, stems
 from histoseg.prepare.table_file import read_table
 from histoseg.slides import read_image
 
@@ -40,8 +40,8 @@ class Lizard:
         if not tables:
             raise DatasetNotFoundError(f"there is no Lizard_Labels/info.csv in {raw}")
         folds = {row["Filename"]: row["Split"] for row in read_table(tables[0], _COLUMNS)}
-        labels = {p.stem: p for p in sorted((tables[0].parent / "Labels").glob("*.mat"))}
-        pictures = sorted(raw.rglob("*.png"))
+        labels = stems(tables[0].parent / "Labels", (".mat",))
+        pictures = [p for p in sorted(raw.rglob("*.png")) if p.name[0] != "."]
         images = {p.stem: p for p in pictures if p.parent.name.lower().startswith("lizard_images")}
         for stem in sorted(images.keys() | folds.keys()):
             files = tuple(found[stem] for found in (images, labels) if stem in found)

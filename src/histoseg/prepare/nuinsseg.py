@@ -36,7 +36,7 @@ class NuInsSeg:
     def items(self, raw: Path) -> Iterator[RawItem]:
         """Find the images: see `histoseg.prepare.Source`."""
         folders = sorted(p for p in raw.rglob(IMAGES) if p.is_dir())
-        images = [p for folder in folders for p in sorted(folder.glob("*.png"))]
+        images = [p for folder in folders for p in _pictures(folder)]
         if not images:
             raise DatasetNotFoundError(f"there is no folder <organ>/{IMAGES} with PNG in {raw}")
         for image, fold in zip(images, _folds(len(images)), strict=True):
@@ -62,6 +62,10 @@ class NuInsSeg:
             ignore=None if vague is None else read_labels(vague) > 0,
             dropped=(_NO_MASK,) if vague is None else (),
         )
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.glob("*.png")) if p.name[0] != "."]
 
 
 def _vague(organ: Path, name: str) -> Path | None:
