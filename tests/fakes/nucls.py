@@ -24,7 +24,7 @@ FOV = (slice(6, None), slice(6, None))  # what was annotated
 
 
 def write(root: Path) -> Path:
-    """Five slides with one field of view, each tested by one fold; nucleus k has name k of NAMES."""
+    """Five slides of one field of view, each tested by a fold; nucleus k has name k of NAMES."""
     for folder in ("rgb", "csv", "mask", "train_test_splits"):
         (root / folder).mkdir(parents=True)
     for number, slide in enumerate(SLIDES):

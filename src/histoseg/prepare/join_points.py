@@ -76,11 +76,12 @@ def _join(owner: Array, wanted: Array, cost: Array) -> None:
 
 def _centres(instances: Array, ids: Array) -> Array:
     """Centre (x, y) of the nucleus of each id; of 0, the origin."""
-    if not ids.any():
-        return np.zeros((len(ids), 2))
     used, place = np.unique(ids, return_inverse=True)
-    found = np.array(ndimage.center_of_mass(instances > 0, instances, np.maximum(used, 1)))
-    return np.where((used > 0)[:, None], found[:, ::-1], 0.0)[place]
+    centres = np.zeros((len(used), 2))
+    if (used > 0).any():
+        found = ndimage.center_of_mass(instances > 0, instances, used[used > 0])
+        centres[used > 0] = np.array(found)[:, ::-1]
+    return centres[place]
 
 
 def _nearest(labels: Array, points: Array) -> tuple[Array, Array]:

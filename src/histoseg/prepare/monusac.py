@@ -7,8 +7,7 @@ from pathlib import Path
 from histoseg.annotations import Shape, rasterise, read_aperio
 from histoseg.errors import DatasetNotFoundError, UnreadableFileError
 from histoseg.prepare.item import Item, RawItem
-from histoseg.prepare.monuseg import patient
-from histoseg.prepare.pairs import find_folder
+from histoseg.prepare.pairs import patient
 from histoseg.slides import read_image
 
 CLASSES = ("epithelial", "lymphocyte", "macrophage", "neutrophil")
@@ -43,15 +42,12 @@ class MoNuSAC:
     def items(self, raw: Path) -> Iterator[RawItem]:
         """Find the patches: see `histoseg.prepare.Source`."""
         for part, name in self.parts.items():
-            folder = find_folder(raw, name)
-            if folder is None:
-                raise DatasetNotFoundError(f"there is no folder '{name}' in {raw}")
-            found = sorted(folder.rglob("*"))
+            found = [p for p in sorted(raw.rglob("*")) if name.lower() in _folders(p, raw)]
             kinds = (*_PICTURES, ".xml")
             files = {(p.stem, p.suffix.lower()): p for p in found if p.name[0] != "."}
             stems = sorted({stem for stem, kind in files if kind in kinds})
             if not stems:
-                raise DatasetNotFoundError(f"{folder} holds no {' or '.join(_PICTURES)} file")
+                raise DatasetNotFoundError(f"there is no folder '{name}' with patches in {raw}")
             for stem in stems:
                 own = {kind: files[stem, kind] for kind in kinds if (stem, kind) in files}
                 read = partial(self._read, stem, part, own)
@@ -81,6 +77,10 @@ class MoNuSAC:
             ignore=ignore,
             dropped=(*drawing.dropped, *maps.dropped),
         )
+
+
+def _folders(path: Path, raw: Path) -> list[str]:
+    return [part.lower() for part in path.relative_to(raw).parts[:-1]]
 
 
 def _name(shape: Shape) -> str:

@@ -137,7 +137,7 @@ def _drawn(box: Shape, how: Boxes) -> Shape:
     low, high = box.exterior_xy.min(axis=0), box.exterior_xy.max(axis=0)
     turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    points = (low + high) / 2 + circle * (high - low) / 2
+    points = (low + high) / 2 + circle * (high - low + 1) / 2  # to the edge of the outer pixels
     return Shape("polygon", points, label=box.label, where=box.where)
 
 

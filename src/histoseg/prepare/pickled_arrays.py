@@ -35,7 +35,8 @@ def read_pickled_arrays(path: Path, names: Collection[str]) -> dict[str, Array]:
         The arrays by name.
 
     Raises:
-        UnreadableFileError: If the file is damaged or holds none of such a name.
+        UnreadableFileError: If the file is damaged, or holds none of such a name in the two forms
+            that ``numpy.save`` writes (protocols 3 and 4).
     """
     try:
         content = path.read_bytes()
