@@ -48,7 +48,7 @@ def prepare(cfg: DictConfig) -> dict[str, Any]:
         store = Store(Path(cfg.output), facts, options)
     convert(found, store)
     expected = recipe.expected
-    mark = store.finish(problems(store.rows(), expected.counts, expected.stated_by))
+    mark = store.finish(problems(store.rows(), expected.counts or {}, expected.stated_by))
     log.info("%s", summary(store.rows(), facts.classes, store.report()))
     log.info("%s: %s", recipe.name, cfg.output)
     _refuse_incomplete(mark, cfg.output)
