@@ -13,6 +13,7 @@ MAY_IMPORT = {
         room: {"ops"}
         for room in (
             "slides",
+            "annotations",
             "writers",
             "networks",
             "weights",
@@ -23,8 +24,8 @@ MAY_IMPORT = {
             "analysis",
         )
     },
-    "data": {"ops", "slides"},
-    "prepare": {"ops", "slides", "writers"},
+    "data": {"ops", "slides", "annotations"},
+    "prepare": {"ops", "slides", "annotations", "writers"},
     "modules": {"ops", "networks", "weights", "targets", "losses", "postprocess", "metrics"},
     "callbacks": {"ops", "slides", "writers", "metrics"},
 }

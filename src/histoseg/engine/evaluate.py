@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
+from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank, ranks_to_start
@@ -34,6 +35,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         ContractError: If the model and the data do not fit.
         ValueError: If several processes are asked for.
     """
+    name_classes(cfg)
     check_contract(cfg)
     keep_freed_memory()
     if ranks_to_start(cfg.trainer):

@@ -15,3 +15,4 @@ from histoseg.writers.sample_pictures import map_pictures as map_pictures
 from histoseg.writers.sample_pictures import outlined as outlined
 from histoseg.writers.sample_pictures import to_uint8 as to_uint8
 from histoseg.writers.table import write_table as write_table
+from histoseg.writers.type_info import write_type_info as write_type_info
