@@ -60,7 +60,9 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     cfg = cfg.copy()
     cfg.phase, cfg.paths.phase = "test", str(folder)
     module = checkpoint.build(cfg)
-    if weights is not None:
+    if weights is None:
+        checkpoint.require_trained(module, cfg)
+    else:
         checkpoint.load_weights(module, weights)
     per_image = PerImageScores(folder, worst=cfg.worst)
     trainer = build_trainer(cfg, [per_image])

@@ -83,7 +83,9 @@ def load(cfg: DictConfig) -> Module:
         ValueError: If there is no such device.
     """
     module = checkpoint.build(cfg)
-    if cfg.ckpt is not None:  # else they are the pretrained ones that the model was built with
+    if cfg.ckpt is None:  # the weights are the pretrained ones that the model was built with
+        checkpoint.require_trained(module, cfg)
+    else:
         checkpoint.load_weights(module, checkpoint.find(Path(cfg.ckpt)))
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
