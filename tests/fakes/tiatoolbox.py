@@ -10,59 +10,70 @@ from torch import Tensor
 STAGES = ((3, 1), (4, 2), (6, 4), (3, 8))  # units, and width of the stage in base widths
 
 
+class _Names(dict[str, Tensor]):
+    """A state dict that grows layer by layer."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.width, self.kernel = width, kernel
+
+    def conv(self, name: str, out: int, given: int, side: int = 1) -> None:
+        self[f"{name}.weight"] = torch.randn(out, given, side, side)
+
+    def norm(self, name: str, channels: int) -> None:
+        self[f"{name}.weight"] = 1 + 0.1 * torch.randn(channels)
+        self[f"{name}.bias"] = 0.1 * torch.randn(channels)
+        self[f"{name}.running_mean"] = torch.randn(channels)
+        self[f"{name}.running_var"] = 1 + torch.rand(channels)
+        self[f"{name}.num_batches_tracked"] = torch.tensor(7)
+
+    def stage(self, name: str, given: int, units: int, inner: int) -> int:
+        out = 4 * inner
+        for i in range(units):
+            unit = f"{name}.units.{i}"
+            if i:
+                self.norm(f"{unit}.preact/bn", out)
+            self.conv(f"{unit}.conv1", inner, out if i else given)
+            self.norm(f"{unit}.conv1/bn", inner)
+            self.conv(f"{unit}.conv2", inner, inner, 3)
+            self.norm(f"{unit}.conv2/bn", inner)
+            self.conv(f"{unit}.conv3", out, inner)
+        self.conv(f"{name}.shortcut", out, given)
+        self.norm(f"{name}.blk_bna.bn", out)
+        return out
+
+    def dense(self, name: str, given: int, start: int, units: int, out: int) -> None:
+        self.conv(f"{name}.conva", start, given, self.kernel)
+        for i in range(units):
+            unit, running = f"{name}.dense.units.{i}", start + i * self.width // 2
+            self.norm(f"{unit}.preact_bna/bn", running)
+            self.conv(f"{unit}.conv1", 2 * self.width, running)
+            self.norm(f"{unit}.conv1/bn", 2 * self.width)
+            self.conv(f"{unit}.conv2", self.width // 2, self.width // 2, self.kernel)
+        full = start + units * self.width // 2
+        self.norm(f"{name}.dense.blk_bna.bn", full)
+        self.conv(f"{name}.convf", out, full)
+
+    def branch(self, name: str, out: int) -> None:
+        w = self.width
+        self.dense(f"{name}.u3", 16 * w, 4 * w, 8, 8 * w)
+        self.dense(f"{name}.u2", 8 * w, 2 * w, 4, 4 * w)
+        self.conv(f"{name}.u1.conva", w, 4 * w, self.kernel)
+        self.norm(f"{name}.u0.bn", w)
+        self.conv(f"{name}.u0.conv", out, w)
+        self[f"{name}.u0.conv.bias"] = torch.randn(out)
+
+
 def state(num_types: int | None, kernel: int, layers: int = 0, width: int = 8) -> dict[str, Tensor]:
     """Random weights; ``num_types`` counts the background, ``layers`` makes it HoVer-Net+."""
-    made: dict[str, Tensor] = {}
-
-    def conv(name: str, out: int, given: int, side: int = 1) -> None:
-        made[f"{name}.weight"] = torch.randn(out, given, side, side)
-
-    def norm(name: str, channels: int) -> None:
-        made[f"{name}.weight"] = 1 + 0.1 * torch.randn(channels)
-        made[f"{name}.bias"] = 0.1 * torch.randn(channels)
-        made[f"{name}.running_mean"] = torch.randn(channels)
-        made[f"{name}.running_var"] = 1 + torch.rand(channels)
-        made[f"{name}.num_batches_tracked"] = torch.tensor(7)
-
-    def dense(name: str, given: int, units: int) -> int:
-        for i in range(units):
-            norm(f"{name}.units.{i}.preact_bna/bn", given)
-            conv(f"{name}.units.{i}.conv1", 2 * width, given)
-            norm(f"{name}.units.{i}.conv1/bn", 2 * width)
-            conv(f"{name}.units.{i}.conv2", width // 2, width // 2, kernel)
-            given += width // 2
-        norm(f"{name}.blk_bna.bn", given)
-        return given
-
-    conv("conv0./", width, 3, 7)
-    norm("conv0.bn", width)
+    made = _Names(width, kernel)
+    made.conv("conv0./", width, 3, 7)
+    made.norm("conv0.bn", width)
     given = width
     for stage, (units, times) in enumerate(STAGES):
-        inner, out = times * width, 4 * times * width
-        for i in range(units):
-            name = f"d{stage}.units.{i}"
-            if i:
-                norm(f"{name}.preact/bn", out)
-            conv(f"{name}.conv1", inner, out if i else given)
-            norm(f"{name}.conv1/bn", inner)
-            conv(f"{name}.conv2", inner, inner, 3)
-            norm(f"{name}.conv2/bn", inner)
-            conv(f"{name}.conv3", out, inner)
-        conv(f"d{stage}.shortcut", out, given)
-        norm(f"d{stage}.blk_bna.bn", out)
-        given = out
-    conv("conv_bot", 16 * width, 32 * width)
-    heads = {"tp": num_types, "np": 2, "hv": 2, "ls": layers}
-    for branch, out in heads.items():
-        if not out:
-            continue
-        name = f"decoder.{branch}"
-        conv(f"{name}.u3.conva", 4 * width, 16 * width, kernel)
-        conv(f"{name}.u3.convf", 8 * width, dense(f"{name}.u3.dense", 4 * width, 8))
-        conv(f"{name}.u2.conva", 2 * width, 8 * width, kernel)
-        conv(f"{name}.u2.convf", 4 * width, dense(f"{name}.u2.dense", 2 * width, 4))
-        conv(f"{name}.u1.conva", width, 4 * width, kernel)
-        norm(f"{name}.u0.bn", width)
-        conv(f"{name}.u0.conv", out, width)
-        made[f"{name}.u0.conv.bias"] = torch.randn(out)
-    return made | {"upsample2x.unpool_mat": torch.ones(2, 2)}
+        given = made.stage(f"d{stage}", given, units, times * width)
+    made.conv("conv_bot", 16 * width, given)
+    for branch, out in {"tp": num_types, "np": 2, "hv": 2, "ls": layers}.items():
+        if out:
+            made.branch(f"decoder.{branch}", out)
+    return {**made, "upsample2x.unpool_mat": torch.ones(2, 2)}
