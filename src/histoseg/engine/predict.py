@@ -82,14 +82,10 @@ def load(cfg: DictConfig) -> Module:
         CheckpointError: If there is none, or its weights do not fit the configured model.
         ValueError: If there is no such device.
     """
-    module = checkpoint.build(cfg)
-    if cfg.ckpt is None:  # the weights are the pretrained ones that the model was built with
-        checkpoint.require_trained(module, cfg)
-    else:
-        checkpoint.load_weights(module, checkpoint.find(Path(cfg.ckpt)))
+    module = checkpoint.load(cfg)
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
-    return module.to(_device(cfg.accelerator)).eval()
+    return module.to(_device(cfg.accelerator))
 
 
 def predict_image(module: Module, image: Array, name: str, cfg: DictConfig) -> Prediction:
