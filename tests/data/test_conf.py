@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from fakes import consep, cpm17, dsb2018, folder, kumar, pannuke
+from fakes import consep, cpm17, dsb2018, folder, kumar, pannuke, patches
 from test_import_dag import SRC
 
 CONF = SRC.parents[1] / "conf"
@@ -17,6 +17,7 @@ WRITE = {
     "folder": lambda root: folder.write(root / "folder"),
     "consep": lambda root: consep.write(root / "CoNSeP"),
     "kumar": lambda root: kumar.write(root / "kumar"),
+    "patches": lambda root: patches.write(root / "patches" / "consep"),
     "cpm17": lambda root: cpm17.write(root / "cpm17"),
 }
 
@@ -29,7 +30,7 @@ def test_the_yaml_builds_the_data_set(tmp_path: Path, name: str) -> None:
     assert len(cfg.classes) == len(cfg.colours)
     assert {"tile", "batch_size", "num_workers", "mpp", "augment"} <= set(cfg)
     seen = []
-    for split in ("train", "val", "test"):
+    for split in cfg.splits:
         data = instantiate(cfg.dataset)(**cfg.splits[split])
         records = list(data)
         expected = data.provides - (set() if cfg.classes else {"semantic"})

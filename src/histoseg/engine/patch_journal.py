@@ -31,6 +31,9 @@ class Row(NamedTuple):
     x: int
 
 
+_OF = ("of", "y", "x")
+
+
 class PatchJournal:
     """What of a split is cut already: ``patches.csv``, and with which settings: ``patches.json``.
 
@@ -98,14 +101,20 @@ class PatchJournal:
             )
 
     def _whole_images(self) -> list[Row]:
-        rows = []
-        with self._table.open(newline="", encoding="utf-8") as file:
-            for line in csv.DictReader(file):
-                try:
-                    numbers = {key: int(line[key]) for key in ("item", "of", "y", "x")}
-                except (TypeError, ValueError):
-                    break  # the line at which the run was cut
-                rows.append(Row(line["patch"], image=line["image"], **numbers))
+        """What was noted, but for the image at which a run was killed."""
+        if not self._table.is_file():
+            return []
+        text, _, _ = self._table.read_text(encoding="utf-8").rpartition("\n")  # no half line
+        try:
+            lines = list(csv.DictReader(text.split("\n"), strict=True))
+            rows = [
+                Row(line["patch"], int(line["item"]), line["image"], *(int(line[k]) for k in _OF))
+                for line in lines
+            ]
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise UnreadableFileError(
+                f"{self._table} is damaged ({error!r}): delete its folder and cut anew"
+            ) from error
         counts = Counter(row.item for row in rows)
         return [row for row in rows if counts[row.item] == row.of]
 
