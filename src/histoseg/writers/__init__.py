@@ -1,9 +1,11 @@
 """Results as files: what a file extension is about. Each takes a folder and a Prediction."""
 
 from histoseg.writers.check_geojson import check_geojson as check_geojson
+from histoseg.writers.coco import write_coco as write_coco
 from histoseg.writers.geojson import write_geojson as write_geojson
 from histoseg.writers.hovernet_json import write_hovernet_json as write_hovernet_json
 from histoseg.writers.hovernet_mat import write_hovernet_mat as write_hovernet_mat
+from histoseg.writers.imagej_roi import write_imagej_roi as write_imagej_roi
 from histoseg.writers.overlay import draw_outlines as draw_outlines
 from histoseg.writers.overlay import write_overlay as write_overlay
 from histoseg.writers.panel import colour_semantic as colour_semantic
@@ -18,5 +20,6 @@ from histoseg.writers.sample_pictures import Colours as Colours
 from histoseg.writers.sample_pictures import map_pictures as map_pictures
 from histoseg.writers.sample_pictures import outlined as outlined
 from histoseg.writers.sample_pictures import to_uint8 as to_uint8
+from histoseg.writers.sedeen_xml import write_sedeen as write_sedeen
 from histoseg.writers.table import write_table as write_table
 from histoseg.writers.type_info import write_type_info as write_type_info
