@@ -14,9 +14,9 @@ class Archive:
     """A file of a public set, as its source states it.
 
     Attributes:
-        name: What it is called on the disk.
+        name: What it is called on the disk; without an address it may be a pattern (``*.zip``).
         url: Where it is; None where it can only be had by hand.
-        into: Folder below the raw one in which to unzip it.
+        into: Folder below the raw one in which to unzip it; None: it is read as it is.
         sha256: As stated; None where no source states it.
         md5: As stated.
         bytes: Its size, as stated.
@@ -24,7 +24,7 @@ class Archive:
 
     name: str
     url: str | None = None
-    into: str = "."
+    into: str | None = "."
     sha256: str | None = None
     md5: str | None = None
     bytes: int | None = None
