@@ -35,6 +35,10 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert json.loads(path.read_text("utf-8"))["0"] == ["nolabe", [0, 0, 0]]
 
 
+def test_no_class_at_all_is_there_and_back(tmp_path: Path) -> None:
+    assert read_type_info(write_type_info(tmp_path, (), ())) == TypeInfo((), ())
+
+
 def test_as_many_colours_as_classes_are_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="zip"):
         write_type_info(tmp_path, ["a", "b"], [[1, 2, 3]])
@@ -52,8 +56,8 @@ def entry(**changes: object) -> str:
     [
         (entry(id0=None), "id 0 is missing, there are 1, 2"),
         (entry(id1=None), "id 1 is missing, there are 0, 2"),
-        (entry(id1=None, id2=None), "it names no class"),
-        ("{}", "it names no class, there are none"),
+        (entry(id0=None, id1=None), "id 0 is missing, there are 2"),
+        ("{}", "id 0 is missing, there are none"),
         ("[]", "holds a list"),
         (ORIGINAL[:40], "cannot be read as JSON"),
         ("<html>", "cannot be read as JSON"),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 
-from fakes import consep
+from fakes import folder as fake
 from histoseg.annotations import read_type_info
 from histoseg.data import Patches
 from histoseg.slides import read_image
@@ -17,16 +17,16 @@ from ops.plain_patches import plainly
 
 from .conftest import Call, Said
 
-MERGED = np.array([0, 1, 2, 3, 3, 4, 4, 4], np.uint8)  # the seven classes of CoNSeP
 SMALL = ("window=40", "step=16")
+CLASSES = ("data.classes=[tumour,other]", "data.colours=[[1,2,3],[4,5,6]]")
+SPLITS = "data.dataset.fractions={train: 0.5, val: 0.25, test: 0.25}"
 
 
 @pytest.fixture
 def cut(histoseg_: Call, tmp_path: Path) -> Call:
-    """``histoseg patches`` on a fake of CoNSeP of 4 + 2 images of 72 x 80 px."""
-    consep.write(tmp_path / "data" / "CoNSeP")
-    splits = "data.dataset.fractions={train: 0.75, val: 0.25}"
-    return lambda *args: histoseg_("patches", "data=consep", splits, *SMALL, *args)
+    """``histoseg patches`` on four pictures of 72 x 80 px: two train, one val, one test."""
+    fake.write(tmp_path / "data" / "folder", "mat")
+    return lambda *args: histoseg_("patches", "data=folder", SPLITS, *CLASSES, *SMALL, *args)
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -35,21 +35,21 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def annotated(tmp_path: Path, stem: str) -> np.ndarray:
-    """Image, instances and merged classes of a CoNSeP image, as the original stacks them."""
-    part = tmp_path / "data" / "CoNSeP" / ("Train" if stem.startswith("train") else "Test")
-    maps = loadmat(part / "Labels" / f"{stem}.mat")
-    instances, kinds = (maps[key].astype(np.int32) for key in ("inst_map", "type_map"))
-    return np.dstack([read_image(part / "Images" / f"{stem}.png"), instances, MERGED[kinds]])
+    """Image, instances and classes of a picture, as the original stacks them."""
+    root = tmp_path / "data" / "folder"
+    maps = loadmat(root / "instances" / f"{stem}.mat")
+    layers = [maps[key].astype(np.int32) for key in ("inst_map", "type_map")]
+    return np.dstack([read_image(root / "images" / f"{stem}.png"), *layers])
 
 
 @pytest.mark.parametrize("border", ["mirror", "valid"])
-@pytest.mark.parametrize(("split", "name", "images"), [("train", "train", 3), ("val", "valid", 1)])
+@pytest.mark.parametrize(("split", "name", "images"), [("train", "train", 2), ("val", "valid", 1)])
 def test_npy_files_are_those_of_the_plain_formulation(
     cut: Call, tmp_path: Path, border: str, split: str, name: str, images: int
 ) -> None:
     said = cut(f"split={split}", f"border={border}", "output=out")
     assert said.code == 0, said.err
-    folder = tmp_path / "out" / "consep" / name / "40x40_16x16"
+    folder = tmp_path / "out" / "folder" / name / "40x40_16x16"
     stems = {row["image"] for row in table(folder)}
     assert len(stems) == images
     expected = {
@@ -64,17 +64,18 @@ def test_npy_files_are_those_of_the_plain_formulation(
         np.testing.assert_array_equal(stored, patch)
     assert f"{len(expected)} patches of {images} images" in said.out
     assert json.loads((folder / "patches.json").read_text())["complete"]
-    assert read_type_info(folder / "type_info.json").classes[3] == "spindle"
+    assert read_type_info(folder / "type_info.json").classes == ("tumour", "other")
 
 
 def test_the_published_window_of_a_real_size(histoseg_: Call, tmp_path: Path) -> None:
-    consep.write(tmp_path / "data" / "CoNSeP", train=2, test=1, height=1000, width=1000)
-    said = histoseg_("patches", "data=consep", "split=test", "format=zarr")
+    fake.write(tmp_path / "data" / "folder", "mat", images=1, height=1000, width=1000)
+    given = ["+data.splits.all.split=null", "split=all", *CLASSES]
+    said = histoseg_("patches", "data=folder", *given, "format=zarr")
     assert said.code == 0, said.err
-    data = Patches(tmp_path / "data" / "patches" / "consep" / "test" / "540x540_164x164")
+    data = Patches(tmp_path / "data" / "patches" / "folder" / "all" / "540x540_164x164")
     assert len(data) == 49
-    assert data.ids[0] == "test_1_000"
-    expected = plainly(annotated(tmp_path, "test_1"), 540, 164, "mirror")
+    assert data.ids[0] == "p0_0_000"
+    expected = plainly(annotated(tmp_path, "p0_0"), 540, 164, "mirror")
     for index in (0, 5, 6, 36, 42, 48):
         np.testing.assert_array_equal(data[index]["image"], expected[index][..., :3])
         np.testing.assert_array_equal(data[index]["instances"], expected[index][..., 3])
@@ -87,8 +88,8 @@ def test_both_formats_hold_the_same_and_a_training_reads_either(
         for split in ("train", "val"):
             said = cut(f"format={fmt}", f"split={split}", f"output={fmt}")
             assert said.code == 0, said.err
-    kinds = [f"c{k}" for k in range(4)]
-    folders = [tmp_path / fmt / "consep" / "train" / "40x40_16x16" for fmt in ("npy", "zarr")]
+    kinds = ["a", "b"]
+    folders = [tmp_path / fmt / "folder" / "train" / "40x40_16x16" for fmt in ("npy", "zarr")]
     files, store = (Patches(folder, classes=kinds) for folder in folders)
     assert sorted(files.ids) == sorted(store.ids)
     for one in files:
@@ -98,7 +99,7 @@ def test_both_formats_hold_the_same_and_a_training_reads_either(
     names = read_type_info(folders[0] / "type_info.json").classes
     for fmt, folder in zip(("npy", "zarr"), folders, strict=True):
         said = histoseg_(
-            "view", "data=patches", f"data.dataset.root={fmt}/consep", "data.tile=32", "n=2",
+            "view", "data=patches", f"data.dataset.root={fmt}/folder", "data.tile=32", "n=2",
             "data.splits.train.folder=train/40x40_16x16", f"type_info={folder}/type_info.json",
             f"output={fmt}.png",
         )  # fmt: skip
@@ -110,8 +111,8 @@ def test_both_formats_hold_the_same_and_a_training_reads_either(
 @pytest.mark.parametrize("fmt", ["npy", "zarr"])
 def test_a_run_that_was_stopped_goes_on(cut: Call, tmp_path: Path, fmt: str) -> None:
     assert cut(f"format={fmt}", "output=whole").code == 0
-    whole = tmp_path / "whole" / "consep" / "train" / "40x40_16x16"
-    picture = sorted((tmp_path / "data" / "CoNSeP" / "Train" / "Images").iterdir())
+    whole = tmp_path / "whole" / "folder" / "train" / "40x40_16x16"
+    picture = sorted((tmp_path / "data" / "folder" / "images").iterdir())
     stems = [row["image"] for row in table(whole)]
     last = next(path for path in picture if path.stem == stems[-1])
     sound = last.read_bytes()
@@ -119,7 +120,7 @@ def test_a_run_that_was_stopped_goes_on(cut: Call, tmp_path: Path, fmt: str) -> 
     said = cut(f"format={fmt}", "output=out")
     assert "1 images failed, the others are done:" in said.complaint
     assert last.name in said.complaint
-    folder = tmp_path / "out" / "consep" / "train" / "40x40_16x16"
+    folder = tmp_path / "out" / "folder" / "train" / "40x40_16x16"
     assert not json.loads((folder / "patches.json").read_text())["complete"]
     lines = (folder / "patches.csv").read_text().splitlines(keepends=True)
     assert len(lines) - 1 == stems.index(stems[-1])
@@ -129,7 +130,7 @@ def test_a_run_that_was_stopped_goes_on(cut: Call, tmp_path: Path, fmt: str) -> 
     said = cut(f"format={fmt}", "output=out")
     assert said.code == 0, said.err
     assert table(folder) == table(whole)
-    one, other = (Patches(f, classes=["a", "b", "c", "d"]) for f in (folder, whole))
+    one, other = (Patches(f, classes=["a", "b"]) for f in (folder, whole))
     assert one.ids == other.ids
     for index in range(len(one)):
         np.testing.assert_array_equal(one[index]["image"], other[index]["image"])
@@ -140,22 +141,27 @@ def test_a_run_that_was_stopped_goes_on(cut: Call, tmp_path: Path, fmt: str) -> 
 
 
 def test_images_that_cannot_be_cut_are_named_and_the_others_done(cut: Call, tmp_path: Path) -> None:
-    images = tmp_path / "data" / "CoNSeP" / "Test" / "Images"
-    Image.open(images / "test_1.png").crop((0, 0, 80, 30)).save(images / "test_1.png")
-    said = cut("split=test", "border=valid", "output=out")
-    assert "the image is 30 x 80 pixels and its instance map is 72 x 80" in said.complaint
-    assert {row["image"] for row in table(tmp_path / "out/consep/test/40x40_16x16")} == {"test_2"}
-    consep.write(tmp_path / "data" / "CoNSeP", train=0, test=2, height=30)
-    said = cut("split=test", "border=valid", "output=small")
-    assert "test_1: an image of 30 x 80 px" in said.complaint
+    images = tmp_path / "data" / "folder" / "images"
+    assert cut("output=whole").code == 0
+    first, second = dict.fromkeys(
+        row["image"] for row in table(tmp_path / "whole/folder/train/40x40_16x16")
+    )
+    whole = Image.open(images / f"{first}.png")
+    whole.crop((0, 0, 80, 30)).save(images / f"{first}.png")
+    said = cut("border=valid", "output=out")
+    assert f"{first}: the image is 30 x 80 pixels and its" in said.complaint
+    assert {row["image"] for row in table(tmp_path / "out/folder/train/40x40_16x16")} == {second}
+    fake.write(tmp_path / "data" / "folder", "mat", height=30)
+    said = cut("border=valid", "output=small")
+    assert f"{first}: an image of 30 x 80 px" in said.complaint
     assert "use border=mirror" in said.complaint
-    assert cut("split=test", "output=mirrored").code == 0
+    assert cut("output=mirrored").code == 0
 
 
 def test_nuclei_without_classes_give_four_channels(cut: Call, tmp_path: Path) -> None:
     said = cut("data.classes=[]", "data.colours=[]", "output=out")
     assert said.code == 0, said.err
-    folder = tmp_path / "out" / "consep" / "train" / "40x40_16x16"
+    folder = tmp_path / "out" / "folder" / "train" / "40x40_16x16"
     assert np.load(next(folder.glob("*.npy"))).shape == (40, 40, 4)
     assert not (folder / "type_info.json").exists()
 
@@ -184,9 +190,9 @@ def test_patches_of_other_settings_are_left_alone(cut: Call, tmp_path: Path) -> 
     assert cut("output=out").code == 0
     said = cut("output=out", "border=valid")
     assert "other settings: border was mirror and is valid" in said.complaint
-    folder = tmp_path / "out" / "consep" / "train" / "40x40_16x16"
+    folder = tmp_path / "out" / "folder" / "train" / "40x40_16x16"
     rows = (folder / "patches.csv").read_text()
-    (folder / "patches.csv").write_text(rows.replace("train", "train,", 1))
+    (folder / "patches.csv").write_text(rows.replace("_000,", "_000,x", 1))
     assert "patches.csv is damaged" in cut("output=out").complaint
     (folder / "patches.csv").unlink()
     assert cut("output=out").code == 0

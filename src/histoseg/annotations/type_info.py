@@ -83,10 +83,9 @@ def _ids(path: Path, content: dict[str, Any]) -> list[str]:
     if strange:
         raise UnreadableFileError(f"{path}: {strange[0]!r} is no id of a class; {_EXPECTED}")
     missing = [key for key in wanted if key not in content]
-    if missing or len(wanted) < 2:
-        what = f"id {', '.join(missing)} is missing" if missing else "it names no class"
+    if missing or not wanted:
         raise UnreadableFileError(
-            f"{path}: {what}, there are {', '.join(content) or 'none'}; ids start with 0, the "
+            f"{path}: id {', '.join(missing) or '0'} is missing, there are {', '.join(content) or 'none'}; ids start with 0, the "
             "background, and have no gaps"
         )
     if len(wanted) > MOST + 1:
