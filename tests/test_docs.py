@@ -102,7 +102,7 @@ def composed(verb: str, overrides: list[str]) -> DictConfig:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_pages_composes(command: str) -> None:
     verb, overrides, data = COMMANDS[command]
-    if verb in ("evaluate", "predict"):
+    if verb in ("evaluate", "export", "predict"):
         offer_checkpoint(data)
     assert (ROOT / "src" / "histoseg" / "cli" / f"{verb}.py").is_file(), f"no verb {verb}"
     cfg = composed(verb, overrides)
@@ -124,6 +124,7 @@ def test_the_pages_have_commands() -> None:
         "prepare",
         "train",
         "evaluate",
+        "export",
         "predict",
         "view",
     }

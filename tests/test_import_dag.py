@@ -37,6 +37,7 @@ CONFINED = {
     "hydra": {"engine", "cli"},
     "omegaconf": {"engine", "cli"},
     "albumentations": {"data"},
+    "zarr": {"writers", "data"},
     "tifffile": {"slides", "annotations", "writers", "prepare", "data"},
 }
 FILES = sorted(SRC.rglob("*.py"))

@@ -15,8 +15,10 @@ from PIL import Image
 from scipy.io import loadmat
 
 from fakes.discs import discs
+from histoseg.annotations import read_type_info
 from histoseg.data.synthetic import synthetic_tissue
 from histoseg.slides import read_image
+from histoseg.writers import write_type_info
 from histoseg.writers.check_geojson import check_geojson
 
 from .conftest import Call, Said
@@ -233,3 +235,33 @@ def test_what_is_left_out_is_asked_for(histoseg_: Call, run: Path) -> None:
     assert "which checkpoint?" in histoseg_("predict", "input=in").complaint
     complaint = histoseg_("predict", f"ckpt={run}", "trust=[mypkg]").complaint
     assert "Missing mandatory value: input" in complaint
+
+
+def test_a_type_info_names_and_colours_every_result(
+    histoseg_: Call, hovernet_run: Path, tmp_path: Path
+) -> None:
+    save(tmp_path / "in" / "tissue.png", synthetic_tissue(100, 150, seed=2)["image"])
+    names, colours = ["uno", "due", "tre", "quattro"], [[1, 2, 3], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
+    write_type_info(tmp_path, names, colours)
+    args = ["predict", f"ckpt={hovernet_run}", "input=in", *CPU]
+    said = histoseg_(*args, "output=out", "type_info=type_info.json")
+    assert said.code == 0, said.err
+    out = tmp_path / "out"
+    given = (tmp_path / "type_info.json").read_bytes()
+    assert (out / "type_info.json").read_bytes() == given, "written beside every prediction"
+    features = orjson.loads((out / "geojson" / "tissue.geojson").read_bytes())["features"]
+    kinds = [f["properties"].get("classification") for f in features]
+    shown = {(kind["name"], tuple(kind["color"])) for kind in kinds if kind}
+    assert shown
+    assert shown <= {(name, tuple(rgb)) for name, rgb in zip(names, colours, strict=True)}
+    with (out / "table" / "tissue.csv").open() as f:
+        assert {row["class"] for row in csv.DictReader(f)} <= {"", *names}
+    plain = histoseg_(*args, "output=plain")
+    assert plain.code == 0
+    assert read_type_info(tmp_path / "plain" / "type_info.json").classes[0] == "neoplastic"
+    overlays = [read_image(tmp_path / f / "overlay" / "tissue.png") for f in ("out", "plain")]
+    assert (overlays[0][:100] != overlays[1][:100]).any()
+    write_type_info(tmp_path, names[:3], colours[:3])
+    wrong = histoseg_(*args, "output=wrong", "type_info=type_info.json")
+    assert "names 3 classes (uno, due, tre), but the model has 4" in wrong.complaint
+    assert not (tmp_path / "wrong").exists()

@@ -24,6 +24,7 @@ from fakes import (
     nucls_joined,
     nuinsseg,
     pannuke,
+    patches,
     tnbc,
 )
 from fakes.discs import discs
@@ -35,6 +36,7 @@ WRITE = {
     "pannuke": lambda root: pannuke.write(root / "pannuke", size=32),
     "dsb2018": lambda root: dsb2018.write(root / "dsb2018" / "stage1_train"),
     "folder": lambda root: folder.write(root / "folder"),
+    "patches": lambda root: patches.write(root / "patches" / "consep"),
     "consep": lambda root: prepared(root, "consep", consep.write),
     "consep7": lambda root: prepared(root, "consep", consep.write),
     "kumar": lambda root: prepared(root, "kumar", kumar.write),

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from histoseg.weights.hovernet import (
     to_official,
     with_other_classes,
 )
-from histoseg.weights.hovernet_layout import HoVerNetLayout, layout_of
+from histoseg.weights.hovernet_layout import HoVerNetLayout, check_published, layout_of
 
 State = dict[str, Tensor]
 CASES = [("hovernet_fast_types6", "fast", 5, 256), ("hovernet_original_types5", "original", 4, 270)]
@@ -197,5 +198,29 @@ def test_other_classes_keep_all_but_the_class_head(before: int, after: int) -> N
 
 
 def test_other_modes_are_not_other_classes() -> None:
-    with pytest.raises(CheckpointError, match="differ from the network in"):
-        with_other_classes(network(2).state_dict(), network(2, "original").state_dict())
+    fast, original = (network(2, mode).state_dict() for mode in ("fast", "original"))
+    for weights, fresh, model in (
+        (fast, original, "hovernet"),
+        (original, fast, "hovernet_original"),
+    ):
+        with pytest.raises(CheckpointError, match=f"set model={model}$"):
+            with_other_classes(weights, fresh)
+
+
+def test_other_sizes_and_encoders_are_not_other_classes() -> None:
+    small = HoVerNet(2, width=8, depths=(1, 2, 1, 1), dense_units=(2, 1)).state_dict()
+    settings = (
+        "model.network.width=8 model.network.depths=[1,2,1,1] +model.network.dense_units=[2,1]"
+    )
+    with pytest.raises(CheckpointError, match=re.escape(settings)):
+        with_other_classes(small, network(2, width=16).state_dict())
+    other = HoVerNet(2, width=8, encoder="resnet18").state_dict()
+    with pytest.raises(CheckpointError, match="differ from the network in encoder"):
+        with_other_classes(small, other)
+
+
+def test_only_the_published_size_is_the_originals() -> None:
+    check_published(HoVerNetLayout(7, "original"))
+    for changed in ({"width": 32}, {"depths": (3, 4, 6, 4)}, {"dense_units": (8, 5)}):
+        with pytest.raises(CheckpointError, match="the original HoVer-Net has width 64"):
+            check_published(HoVerNetLayout(4, "fast", **changed))

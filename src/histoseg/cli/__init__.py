@@ -10,6 +10,8 @@ VERBS = {
     "train": "train a model: histoseg train model=hovernet data=pannuke",
     "evaluate": "score a checkpoint: histoseg evaluate ckpt=<run>",
     "predict": "run it on images: histoseg predict ckpt=<run> input=<folder> output=<folder>",
+    "export": "write it for another program: histoseg export ckpt=<run> output=<file.tar>",
+    "patches": "cut images into patches on disk: histoseg patches data=consep split=train",
     "view": "look at augmented samples before training: histoseg view data=pannuke n=16",
 }
 

@@ -109,6 +109,39 @@ def build(cfg: DictConfig) -> Module:
     return module.to(memory_format=torch.channels_last) if cfg.get("channels_last") else module
 
 
+def load(cfg: DictConfig) -> Module:
+    """The trained module that a verb names by ``ckpt`` or ``model.pretrained``, in eval mode.
+
+    Raises:
+        CheckpointError: If there is none, or its weights do not fit the configured model.
+    """
+    module = build(cfg)
+    if cfg.ckpt is None:  # the weights are the pretrained ones that the model was built with
+        require_trained(module, cfg)
+    else:
+        load_weights(module, find(Path(cfg.ckpt)))
+    return module.eval()
+
+
+def require_trained(module: Module, cfg: DictConfig) -> None:
+    """Refuse to use a network of which pretrained weights gave only a part.
+
+    Args:
+        module: From `build`, with ``model.pretrained`` and without a checkpoint.
+        cfg: What it was built of.
+
+    Raises:
+        CheckpointError: If there were no weights, or some of its tensors would start anew.
+    """
+    if not cfg.model.get("pretrained"):
+        raise CheckpointError("there are no weights: give ckpt= or model.pretrained=")
+    if module.untrained:
+        raise CheckpointError(
+            f"{cfg.model.pretrained} does not give the {module.untrained}. Choose data= with the "
+            "file's classes, or name them: data=folder type_info=<type_info.json>"
+        )
+
+
 def load_weights(module: Module, path: Path) -> None:
     """Put the weights of a checkpoint into a module of the same architecture.
 

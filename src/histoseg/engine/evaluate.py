@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
 from histoseg.engine.against_points import against_points
+from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract, gives_points
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank, ranks_to_start
@@ -35,6 +36,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         ContractError: If the model and the data do not fit.
         ValueError: If several processes are asked for.
     """
+    name_classes(cfg)
     check_contract(cfg, scoring=True)
     if gives_points(cfg):
         cfg = against_points(cfg)
@@ -61,7 +63,9 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     cfg = cfg.copy()
     cfg.phase, cfg.paths.phase = "test", str(folder)
     module = checkpoint.build(cfg)
-    if weights is not None:
+    if weights is None:
+        checkpoint.require_trained(module, cfg)
+    else:
         checkpoint.load_weights(module, weights)
     rank_by = "f1_detection" if gives_points(cfg) else "pq"
     per_image = PerImageScores(folder, worst=cfg.worst, rank_by=rank_by)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from histoseg.contracts import Array, Instances, Prediction
 from histoseg.engine import checkpoint
+from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.record import write_provenance
 from histoseg.errors import UnreadableFileError
@@ -27,6 +28,7 @@ from histoseg.modules.base import Module
 from histoseg.ops.instances import instances_from_labels
 from histoseg.slides import find_images, read_image
 from histoseg.slides.image import MAX_PIXELS
+from histoseg.writers import write_type_info
 
 log = logging.getLogger(__name__)
 Writer = Callable[[Path, Prediction], Path]
@@ -51,11 +53,14 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     """
     keep_freed_memory()
     _check_settings(cfg)
+    name_classes(cfg)
     images = find_images(cfg.input)
     output = Path(cfg.output)
     _check_writable(output)
     module = load(cfg)
     write_provenance(cfg, output)
+    if module.classes:
+        write_type_info(output, module.classes, module.colours)
     writers: dict[str, Writer] = instantiate(cfg.writers)
     rows: list[dict[str, Any]] = []
     bar = tqdm(images, unit="image", disable=not sys.stderr.isatty())
@@ -77,12 +82,10 @@ def load(cfg: DictConfig) -> Module:
         CheckpointError: If there is none, or its weights do not fit the configured model.
         ValueError: If there is no such device.
     """
-    module = checkpoint.build(cfg)
-    if cfg.ckpt is not None:  # else they are the pretrained ones that the model was built with
-        checkpoint.load_weights(module, checkpoint.find(Path(cfg.ckpt)))
+    module = checkpoint.load(cfg)
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
-    return module.to(_device(cfg.accelerator)).eval()
+    return module.to(_device(cfg.accelerator))
 
 
 def predict_image(module: Module, image: Array, name: str, cfg: DictConfig) -> Prediction:

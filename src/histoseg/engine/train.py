@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from histoseg.engine import checkpoint
+from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract
 from histoseg.engine.evaluate import score
 from histoseg.engine.memory import keep_freed_memory
@@ -44,6 +45,7 @@ def train(cfg: DictConfig) -> float | None:
     Returns:
         The best monitored value of the last phase, for sweeps; None if nothing was monitored.
     """
+    name_classes(cfg)
     check_contract(cfg)
     keep_freed_memory()
     run = Path(cfg.paths.run)

@@ -14,6 +14,7 @@ from histoseg.contracts import Array, Sample
 from histoseg.data.datamodule import TileDataModule, Tiles
 from histoseg.data.draws import Draw
 from histoseg.engine import checkpoint
+from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract
 from histoseg.modules.base import Module
 from histoseg.ops.crop import centre_crop
@@ -45,6 +46,7 @@ def view(cfg: DictConfig) -> Path:
         ContractError: If the model and the data do not fit.
         ValueError: If there is nothing to draw.
     """
+    name_classes(cfg)
     module = None
     if cfg.get("model"):
         check_contract(cfg)

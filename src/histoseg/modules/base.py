@@ -43,6 +43,9 @@ class Module(pl.LightningModule, ABC):
         postprocess: Maps of one region, as arrays (C, H, W), to its instances.
         monitor: Metric that chooses the best checkpoint.
         mode: Whether more or less of it is better.
+
+    Attributes:
+        untrained: What of the network pretrained weights did not give, and why; mostly nothing.
     """
 
     consumes: ClassVar[frozenset[str]]
@@ -78,6 +81,7 @@ class Module(pl.LightningModule, ABC):
         self.test_scores = scores.clone(prefix="test/")
         self.recipe: dict[str, Any] = {}
         self.last_finite_loss: float | None = None
+        self.untrained = ""
         if self.classes and not self.colours:
             self.colours = _hues(len(self.classes))
 

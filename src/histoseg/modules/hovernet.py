@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,6 +20,9 @@ from histoseg.ops.crop import centre_crop
 from histoseg.targets import hover_targets
 from histoseg.weights import hovernet as official
 from histoseg.weights import read_checkpoint
+from histoseg.weights.hovernet_layout import classes_of
+
+_log = logging.getLogger(__name__)
 
 
 class HoVerNet(Module):
@@ -110,25 +114,35 @@ class HoVerNet(Module):
         return target
 
     def load_pretrained(self, path: Path) -> None:
-        """Load weights of histoseg or of the original into the network.
+        """Load weights of histoseg, of the original or of TIAToolbox into the network.
+
+        What the file does not have for these classes starts anew, is logged, and stands in
+        ``untrained``.
 
         Args:
-            path: A checkpoint of histoseg, or an official ``.tar`` or ``.npz``: a whole network, or
-                an ImageNet encoder alone, which leaves the decoders as they are.
+            path: A checkpoint of histoseg; an official ``.tar`` or ``.npz``, or a ``.pth`` of
+                TIAToolbox: a whole network, or an ImageNet encoder alone, which leaves the
+                decoders as they are.
 
         Raises:
             CheckpointError: If the file is damaged or holds another network.
         """
         content, fresh = read_checkpoint(path), self.network.state_dict()
         if "histoseg" in content:
-            state = content["state_dict"]
-            prefix = "network."
-            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-            weights = official.with_other_classes(own, fresh)
+            state, prefix = content["state_dict"], "network."
+            found = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         else:
             state = official.read_official(path)
-            if any(key.startswith("decoder.") for key in state):
-                weights = official.with_other_classes(official.from_official(state), fresh)
-            else:
-                weights = fresh | official.encoder_from_official(state, fresh).found
+            whole = any(key.startswith("decoder.") for key in state)
+            found = official.from_official(state) if whole else {}
+        if found:
+            weights = official.with_other_classes(found, fresh)
+            count = classes_of(found)
+            why = f"class branch: the file is of {count} classes, the model of {len(self.classes)}"
+        else:
+            weights = fresh | official.encoder_from_official(state, fresh).found
+            why = "decoders: the file holds an encoder alone"
+        if any(weights[key] is fresh[key] for key in fresh):
+            self.untrained = why
+            _log.info("%s: what starts anew is the %s", path, why)
         self.network.load_state_dict(weights)

@@ -16,6 +16,7 @@ from histoseg.errors import ContractError
 from histoseg.prepare.check_item import check_item
 from histoseg.prepare.item import Item, RawItem
 from histoseg.prepare.item_files import COLUMNS, item_row, write_files
+from histoseg.writers import write_type_info
 from histoseg.writers.files import FORBIDDEN, whole_file
 
 FORMAT = 1
@@ -140,7 +141,7 @@ class Store:
         self._remove_stale()
         names = [*COLUMNS, *self.facts.classes, "image_sha256"]
         _write_csv(self.root / "items.csv", names, ([r.get(n, "") for n in names] for r in rows))
-        _write_json(self.root / "type_info.json", _type_info(self.facts))
+        write_type_info(self.root, self.facts.classes, self.facts.colours)
         mark = {
             "format": FORMAT,
             **asdict(self.facts),
@@ -214,12 +215,6 @@ def _read_journal(path: Path) -> dict[str, dict[str, Any]]:
 
 def _file(raw: RawItem) -> str:
     return raw.files[-1].name if raw.files else ""
-
-
-def _type_info(facts: Facts) -> dict[str, Any]:
-    """The file of Graham et al. 2019: id -> name and colour, 0 being the background."""
-    rows = [("background", (0, 0, 0)), *zip(facts.classes, facts.colours, strict=True)]
-    return {str(number): [name, list(colour)] for number, (name, colour) in enumerate(rows)}
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from histoseg.errors import CheckpointError
 from histoseg.weights.files import read_checkpoint
-from histoseg.weights.hovernet_layout import COUNTER, layout_of
+from histoseg.weights.hovernet_layout import COUNTER, difference, layout_of
 from histoseg.weights.hovernet_tensorflow import Rules, from_tensorflow, is_tensorflow, renamed
+from histoseg.weights.hovernet_tiatoolbox import without_layers
 
 _log = logging.getLogger(__name__)
 _CONSTANT = "upsample2x.unpool_mat"
@@ -59,11 +60,11 @@ class EncoderWeights(NamedTuple):
 
 
 def read_official(path: Path) -> dict[str, Tensor]:
-    """Read an official file, ``.tar`` or ``.npz``, of a whole network or of an encoder.
+    """Read a file of the original or of TIAToolbox, of a whole network or of an encoder.
 
     Args:
-        path: The file; what it holds may be wrapped as ``{"desc": ...}``, and arrays may have the
-            names of the TensorFlow edition.
+        path: The file (``.tar``, ``.pth``, ``.npz``); what it holds may be wrapped as
+            ``{"desc": ...}``, and arrays may have the names of the TensorFlow edition.
 
     Returns:
         State dict under the official keys, without ``module.``, for `from_official` or
@@ -83,7 +84,9 @@ def read_official(path: Path) -> dict[str, Tensor]:
             f"{path} holds {str(list(content)[:3])[1:-1] or 'nothing'}, and not tensors by name; "
             "expected an official HoVer-Net file: a state dict, bare or under 'desc'"
         )
-    return from_tensorflow(state) if is_tensorflow(state) else _without_module(state)
+    if is_tensorflow(state):
+        return from_tensorflow(state)
+    return without_layers(_without_module(state))
 
 
 def from_official(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -114,7 +117,8 @@ def from_official(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def to_official(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Translate our weights into the official ones; the inverse of `from_official`.
 
-    ``torch.save({"desc": to_official(weights)}, path)`` is what the official code loads.
+    ``torch.save({"desc": to_official(weights)}, path)`` is what the official code loads, if the
+    network has the published size (`check_published`).
 
     Args:
         weights: State dict of `networks.HoVerNet` with the published encoder.
@@ -198,12 +202,20 @@ def with_other_classes(
     for key, start in fresh.items():
         fits = key in weights and weights[key].shape == start.shape
         if not fits and not key.startswith("decoder.tp."):
-            raise CheckpointError(
-                f"the weights differ from the network in {key}, not only in classes; "
-                "give a network of the same mode, width and encoder"
-            )
+            raise CheckpointError(_unfit(weights, fresh, key))
         fitted[key] = weights[key] if fits else start
     return fitted
+
+
+def _unfit(weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor], key: str) -> str:
+    """Why weights do not go into a network, and what to set."""
+    try:
+        return difference(layout_of(weights), layout_of(fresh))
+    except CheckpointError:  # one of them has another encoder
+        return (
+            f"the weights differ from the network in {key}, not only in classes; give a network of "
+            "the same mode, width and encoder"
+        )
 
 
 def _translate(official: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -92,9 +92,8 @@ def layout_of(weights: Mapping[str, Tensor]) -> HoVerNetLayout:
             f"both of {probes}; keys that came: {some}. Give the checkpoint of a HoVer-Net"
         )
     final, first = (weights[key] for key in probes)
-    head = weights.get("decoder.tp.u0.conv.weight")
     layout = HoVerNetLayout(
-        classes=0 if head is None or not head.ndim else head.shape[0] - 1,
+        classes=classes_of(weights),
         mode="original" if final.shape[-1] == _KERNELS["original"] else "fast",
         width=first.shape[0],
         depths=tuple(_units(weights, f"encoder.d{stage}.units.") for stage in range(4)),
@@ -102,6 +101,51 @@ def layout_of(weights: Mapping[str, Tensor]) -> HoVerNetLayout:
     )
     _check(weights, layout)
     return layout
+
+
+def classes_of(weights: Mapping[str, Tensor]) -> int:
+    """Number of classes without background that weights under our keys tell apart; 0 for none."""
+    head = weights.get("decoder.tp.u0.conv.weight")
+    return 0 if head is None or not head.ndim else head.shape[0] - 1
+
+
+def check_published(layout: HoVerNetLayout) -> None:
+    """Refuse a network that the official code cannot build.
+
+    Raises:
+        CheckpointError: If width or depths are not the published ones.
+    """
+    published = HoVerNetLayout(layout.classes, layout.mode)
+    if layout != published:
+        raise CheckpointError(
+            f"the original HoVer-Net has {_sizes(published)}; this network has {_sizes(layout)}. "
+            "Train one of the published size for it: model=hovernet or model=hovernet_original"
+        )
+
+
+def difference(weights: HoVerNetLayout, network: HoVerNetLayout) -> str:
+    """Say in one line why weights do not go into a network, and what to set.
+
+    Args:
+        weights: What the weights are for.
+        network: What the network is; differs in more than classes.
+    """
+    if weights.mode != network.mode:
+        model = "hovernet_original" if weights.mode == "original" else "hovernet"
+        return (
+            f"the weights are of mode {weights.mode!r} and the network of mode {network.mode!r}: "
+            f"set model={model}"
+        )
+    depths, dense = (",".join(map(str, n)) for n in (weights.depths, weights.dense_units))
+    return (
+        f"the weights have {_sizes(weights)}; the network has {_sizes(network)}: set "
+        f"model.network.width={weights.width} model.network.depths=[{depths}] "
+        f"+model.network.dense_units=[{dense}]"
+    )
+
+
+def _sizes(layout: HoVerNetLayout) -> str:
+    return f"width {layout.width}, depths {layout.depths}, dense units {layout.dense_units}"
 
 
 def _check(weights: Mapping[str, Tensor], layout: HoVerNetLayout) -> None:

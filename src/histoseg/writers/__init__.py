@@ -11,6 +11,10 @@ from histoseg.writers.overlay import write_overlay as write_overlay
 from histoseg.writers.panel import colour_semantic as colour_semantic
 from histoseg.writers.panel import hv_to_rgb as hv_to_rgb
 from histoseg.writers.panel import panel as panel
+from histoseg.writers.patches import NpyPatches as NpyPatches
+from histoseg.writers.patches import Patch as Patch
+from histoseg.writers.patches import PatchWriter as PatchWriter
+from histoseg.writers.patches import ZarrPatches as ZarrPatches
 from histoseg.writers.picture import write_png as write_png
 from histoseg.writers.sample_pictures import Colours as Colours
 from histoseg.writers.sample_pictures import dotted as dotted
@@ -20,3 +24,4 @@ from histoseg.writers.sample_pictures import outlined as outlined
 from histoseg.writers.sample_pictures import to_uint8 as to_uint8
 from histoseg.writers.sedeen_xml import write_sedeen as write_sedeen
 from histoseg.writers.table import write_table as write_table
+from histoseg.writers.type_info import write_type_info as write_type_info

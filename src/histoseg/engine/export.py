@@ -1,0 +1,88 @@
+"""Checkpoints as files that other programs load."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+
+from histoseg.annotations import TypeInfo, read_type_info
+from histoseg.engine import checkpoint
+from histoseg.engine.class_names import name_classes
+from histoseg.errors import CheckpointError, ContractError
+from histoseg.modules import HoVerNet
+from histoseg.modules.base import Module
+from histoseg.networks.blocks.preact_resnet import PreactResNet
+from histoseg.weights.hovernet import to_official
+from histoseg.weights.hovernet_layout import check_published, layout_of
+from histoseg.writers import write_type_info
+from histoseg.writers.files import whole_file
+
+log = logging.getLogger(__name__)
+Exporter = Callable[[Module, Path], None]
+
+
+def export(cfg: DictConfig) -> Path:
+    """Write a checkpoint in the format of another program.
+
+    Args:
+        cfg: Composed from ``conf/export.yaml``.
+
+    Returns:
+        The file.
+
+    Raises:
+        CheckpointError: If there is no checkpoint, or the format cannot hold its network.
+        ContractError: If a ``type_info.json`` of other classes lies beside the file.
+        OSError: If the file cannot be written.
+        ValueError: If there is no such format, or the file has another suffix than the format.
+    """
+    if cfg.format not in FORMATS:
+        raise ValueError(f"format={cfg.format}: expected one of {', '.join(FORMATS)}")
+    name_classes(cfg)
+    module, output = checkpoint.load(cfg), Path(cfg.output)
+    FORMATS[cfg.format](module, output)
+    return output
+
+
+def _to_hovernet(module: Module, output: Path) -> None:
+    """Write the ``.tar`` of the original HoVer-Net and, with classes, its ``type_info.json``."""
+    if output.suffix != ".tar":
+        raise ValueError(f"output={output}: the original's files end in .tar")
+    if not isinstance(module, HoVerNet):
+        raise CheckpointError(
+            f"the checkpoint is of {type(module).__name__}; the format hovernet holds a HoVer-Net"
+        )
+    if not isinstance(module.network.encoder, PreactResNet):
+        raise CheckpointError(
+            "the original HoVer-Net has its own encoder only; this network has one of timm: train "
+            "with model.network.encoder=null for it"
+        )
+    weights = {key: value.contiguous() for key, value in module.network.state_dict().items()}
+    layout = layout_of(weights)
+    check_published(layout)
+    _check_beside(output.parent / "type_info.json", module)
+    with whole_file(output) as file:
+        torch.save({"desc": to_official(weights)}, file)
+    says = f"--model_mode={layout.mode} --nr_types={layout.classes and 1 + layout.classes}"
+    if module.classes:
+        path = write_type_info(output.parent, module.classes, module.colours)
+        says += f" --type_info_path={path}"
+    log.info("%s written; the original takes --model_path=%s %s", output, output, says)
+
+
+def _check_beside(path: Path, module: Module) -> None:
+    """Leave the names of another network's classes alone."""
+    own = TypeInfo(module.classes, module.colours)
+    if module.classes and path.is_file() and read_type_info(path) != own:
+        raise ContractError(
+            f"{path} names other classes than the checkpoint ({', '.join(module.classes)}): choose "
+            "an output= in another folder, or say type_info= with that file"
+        )
+
+
+FORMATS: Mapping[str, Exporter] = {"hovernet": _to_hovernet}
+"""How to write each format: the module, on the CPU and in eval mode, into the file."""
