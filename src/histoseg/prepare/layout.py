@@ -69,7 +69,7 @@ class Store:
         stored = {"format": FORMAT, "version": __version__, **asdict(facts), "r": recipe or {}}
         self._recipe = json.dumps(stored, sort_keys=True, default=str)
         known = root.is_dir() and ((root / JOURNAL).exists() or (root / MARK).exists())
-        if root.is_dir() and any(root.iterdir()) and not known:
+        if root.is_dir() and not known and any(p.name[0] != "." for p in root.iterdir()):
             raise ContractError(
                 f"{root} holds files that `histoseg prepare` did not write; name an empty or new "
                 "folder"
