@@ -55,7 +55,8 @@ def test_what_is_written_is_read_again(root: Path) -> None:
         assert record["instances"].dtype == np.int32
         assert record["semantic"].dtype == np.uint8
         assert record["place"] == (f"i{number}", 0, 0, 0.5 if number else 0.3)
-        assert set(record) == data.provides
+        assert set(record) == data.provides | {"ignore"}
+        assert not record["ignore"].any()
 
 
 def test_the_tables_say_what_there_is(root: Path) -> None:
@@ -180,7 +181,7 @@ def test_published_parts_and_fractions_of_them_by_group(root: Path) -> None:
 
 
 def test_classes_are_those_stored_or_led_to_by_name(root: Path) -> None:
-    assert set(PreparedNuclei(root)[0]) == PreparedNuclei.provides - {"semantic"}
+    assert set(PreparedNuclei(root)[0]) == PreparedNuclei.provides - {"semantic"} | {"ignore"}
     one = PreparedNuclei(root, ["cell"], {"round": "cell", "other": "cell"})
     assert set(np.unique(one[0]["semantic"])) == {0, 1}
     turned = PreparedNuclei(root, ["other", "ball"], {"round": "ball"})

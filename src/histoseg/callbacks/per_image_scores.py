@@ -13,8 +13,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from histoseg.contracts import Array
+from histoseg.metrics import PointScores
 from histoseg.metrics.functional import image_scores
-from histoseg.writers import outlined, panel, to_uint8, write_png
+from histoseg.writers import dotted, outlined, panel, to_uint8, write_png
 
 Row = dict[str, Any]
 
@@ -50,13 +51,20 @@ class PerImageScores(pl.Callback):
         for i, name in enumerate(batch["place"].slide if "place" in batch else unnamed):
             maps = {k: _array(v, i) for k, v in outputs.items() if _is_label_map(k)}
             tissue = batch["tissue"][i] if "tissue" in batch else ""
-            scores = image_scores(**maps, classes=classes)  # type: ignore[arg-type]
+            if "points" in outputs:
+                scores = _point_scores(pl_module, outputs, i, maps)
+            else:
+                scores = image_scores(**maps, classes=classes)  # type: ignore[arg-type]
             self.rows.append({"image": name, "tissue": tissue, **scores})
             image = to_uint8(outputs["image"][i])
             sides = [
                 outlined(image, maps[f"{p}instances"], maps.get(f"{p}semantic"), colours)  # type: ignore[arg-type]
                 for p in ("", "pred_")
+                if f"{p}instances" in maps
             ]
+            if "points" in outputs:
+                own = trainer.datamodule.colours  # type: ignore[attr-defined]
+                sides = [dotted(image, _array(outputs["points"], i), own), *sides]
             self._keep_if_bad(name, self.rows[-1], sides)
 
     @override
@@ -86,6 +94,13 @@ class PerImageScores(pl.Callback):
     def _worst_first(self, rows: list[Row]) -> list[Row]:
         scored = [row for row in rows if not np.isnan(row[self.rank_by])]
         return sorted(scored, key=lambda row: (row[self.rank_by], row["image"]))
+
+
+def _point_scores(module: Any, outputs: Any, i: int, maps: dict[str, Array]) -> dict[str, float]:
+    metric: PointScores = module.test_scores["points"]
+    points, mpp = _array(outputs["points"], i), float(outputs["mpp"][i])
+    counts = metric.count(points, mpp, maps["pred_instances"], maps["pred_semantic"])
+    return metric.scores(counts)
 
 
 def _is_label_map(key: str) -> bool:

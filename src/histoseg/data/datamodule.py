@@ -12,9 +12,9 @@ from typing_extensions import override
 
 from histoseg.contracts import Record, Sample
 from histoseg.data.augment import Augment
+from histoseg.data.centre import CentreTile
 from histoseg.data.draws import Draw, Draws
 from histoseg.data.sample import to_sample
-from histoseg.data.tile import centre_tile
 
 
 class Records(Protocol):
@@ -77,7 +77,7 @@ class TileDataModule(pl.LightningDataModule):
         self,
         dataset: Callable[..., Records],
         splits: Mapping[str, Mapping[str, Any]],
-        augment: Augment,
+        augment: Augment | CentreTile,
         *,
         classes: Sequence[str],
         tile: int,
@@ -122,14 +122,11 @@ class TileDataModule(pl.LightningDataModule):
 
     @override
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(Tiles(self.records("val"), self._centre))
+        return self._loader(Tiles(self.records("val"), CentreTile(self.tile)))
 
     @override
     def test_dataloader(self) -> DataLoader[Sample]:
         return self._loader(Tiles(self.records("test"), _unchanged), batch_size=1)
-
-    def _centre(self, record: Record, seed: int) -> Record:
-        return centre_tile(record, self.tile)
 
     def _loader(
         self,

@@ -37,6 +37,8 @@ class PreparedNuclei(FileDataset):
         on_error: As in `FileDataset`. "raise" also refuses a set of which items failed when it
             was prepared; "skip" takes it without them.
 
+    Where the set ignores parts of images, each record has "ignore" too.
+
     Attributes:
         ids: Names of the items of the split.
         rows: Item -> its row of ``items.csv``.
@@ -71,6 +73,7 @@ class PreparedNuclei(FileDataset):
         _check_complete(self.root, mark, on_error)
         self._table = _class_table(mark["classes"], self.classes, class_map or {}, self.root)
         self.rows = _read_rows(self.root, mark["counts"]["items"])
+        self._ignores = (self.root / "ignore").is_dir()  # if one item has it, all give it
         chosen = _published(self.rows, published, self.root)
         groups = {name: self.rows[name]["group"] for name in chosen}
         keep = None if split_file is None else Path(split_file)
@@ -91,7 +94,18 @@ class PreparedNuclei(FileDataset):
             if highest >= len(self._table):
                 raise UnreadableFileError(f"{name}: its class map holds {highest}; prepare again")
             record["semantic"] = self._table[semantic]
+        if self._ignores:
+            record["ignore"] = self._ignored(name, instances.shape)
         return record
+
+    def _ignored(self, name: str, size: tuple[int, ...]) -> Array:
+        """Pixels (H, W), bool, of which the annotation says nothing."""
+        path = self.root / "ignore" / f"{name}.png"
+        if not path.is_file():
+            return np.zeros(size, dtype=bool)
+        ignore = read_labels(path) > 0
+        check_same_size(name, size, ignore.shape, "ignore map")
+        return ignore
 
 
 def _read_mark(root: Path) -> dict[str, Any]:

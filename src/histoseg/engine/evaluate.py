@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
-from histoseg.engine.contract import check_contract
+from histoseg.engine.against_points import against_points
+from histoseg.engine.contract import check_contract, gives_points
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank, ranks_to_start
 from histoseg.engine.record import log_hparams, write_json, write_provenance
@@ -34,7 +35,9 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         ContractError: If the model and the data do not fit.
         ValueError: If several processes are asked for.
     """
-    check_contract(cfg)
+    check_contract(cfg, scoring=True)
+    if gives_points(cfg):
+        cfg = against_points(cfg)
     keep_freed_memory()
     if ranks_to_start(cfg.trainer):
         raise ValueError("evaluation runs in one process: trainer=cpu, or trainer=gpu")
@@ -60,7 +63,8 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     module = checkpoint.build(cfg)
     if weights is not None:
         checkpoint.load_weights(module, weights)
-    per_image = PerImageScores(folder, worst=cfg.worst)
+    rank_by = "f1_detection" if gives_points(cfg) else "pq"
+    per_image = PerImageScores(folder, worst=cfg.worst, rank_by=rank_by)
     trainer = build_trainer(cfg, [per_image])
     trainer.test(module, datamodule=instantiate(cfg.data), verbose=False)
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -17,7 +17,16 @@ from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
 from histoseg.modules.base import Module
 from histoseg.ops.crop import centre_crop
-from histoseg.writers import Colours, map_pictures, outlined, panel, to_uint8, write_png
+from histoseg.writers import (
+    Colours,
+    dotted,
+    hatched,
+    map_pictures,
+    outlined,
+    panel,
+    to_uint8,
+    write_png,
+)
 
 log = logging.getLogger(__name__)
 COLUMNS = 8  # pictures in a row, where a sample is one picture
@@ -60,13 +69,15 @@ def view(cfg: DictConfig) -> Path:
 
 def _pictures(sample: Sample, module: Module | None, colours: Colours) -> dict[str, Array]:
     image = to_uint8(sample["image"])
+    if "points" in sample:
+        return {"image": image, "annotation": dotted(image, sample["points"].numpy(), colours)}
     if "instances" not in sample:
         return {"image": image}
     semantic = sample["semantic"].numpy() if "semantic" in sample else None
-    pictures = {
-        "image": image,
-        "annotation": outlined(image, sample["instances"].numpy(), semantic, colours),
-    }
+    drawn = outlined(image, sample["instances"].numpy(), semantic, colours)
+    if "ignore" in sample:
+        drawn = hatched(drawn, sample["ignore"].numpy())
+    pictures = {"image": image, "annotation": drawn}
     if module is not None:
         batch = Sample(**{k: v[None] for k, v in sample.items() if isinstance(v, torch.Tensor)})  # type: ignore[typeddict-item]
         for name, maps in module.targets(batch).items():

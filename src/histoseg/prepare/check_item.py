@@ -27,7 +27,8 @@ def check_item(item: Item, name: str, classes: int) -> None:
         if array is not None:
             _check_map(array, what, name, image.shape[:2])
     if classes:
-        _check(item.semantic is not None, name, f"it has no class map, the set has {classes}")
+        known = item.semantic is not None or item.points is not None
+        _check(known, name, f"it has no class map, the set has {classes}")
         highest = 0 if item.semantic is None else int(item.semantic.max())
         _check(highest <= classes, name, f"its class map holds {highest}, the set names {classes}")
     else:
@@ -35,6 +36,9 @@ def check_item(item: Item, name: str, classes: int) -> None:
     if item.points is not None:
         shape = item.points.shape
         _check(len(shape) == 2 and shape[1] == 3, name, f"points are {shape}; expected (N, 3)")
+        kinds = item.points[:, 2]
+        inside = bool(((kinds >= 0) & (kinds <= classes)).all())
+        _check(inside, name, f"a point has a class outside 0..{classes}")
 
 
 def _check_map(array: Array, what: str, name: str, size: tuple[int, ...]) -> None:

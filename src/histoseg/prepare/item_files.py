@@ -35,8 +35,14 @@ def write_files(root: Path, item: Item) -> list[str]:
     Raises:
         OSError: If the disk is full or may not be written.
     """
-    arrays = {"images": item.image, "instances": item.instances, "semantic": item.semantic}
+    arrays: dict[str, Array | None] = {
+        "images": item.image,
+        "instances": item.instances,
+        "semantic": item.semantic,
+    }
     arrays |= {"ignore": item.ignore, "points": item.points}
+    if item.points is not None and not item.instances.any():
+        arrays["instances"] = None  # only the places are known: an empty map would be a lie
     files = []
     for part, array in arrays.items():
         if array is not None:
@@ -86,8 +92,12 @@ def item_row(item: Item, classes: Sequence[str]) -> dict[str, Any]:
         "mpp": "" if item.mpp is None else item.mpp,
         "nuclei": len(pixels),
     }
+    kinds = None
     if item.semantic is not None and classes:
         kinds = majority(pixels.votes(item.semantic))[0] if len(pixels) else np.zeros(0, int)
+    elif item.points is not None:
+        kinds, row["nuclei"] = item.points[:, 2].astype(int), len(item.points)
+    if kinds is not None and classes:
         counts = np.bincount(kinds, minlength=len(classes) + 1)
         row |= dict(zip(classes, counts[1:].tolist(), strict=True))
     row["image_sha256"] = hashlib.sha256(item.image.tobytes()).hexdigest()

@@ -11,6 +11,8 @@ from histoseg.writers.panel import hv_to_rgb as hv_to_rgb
 from histoseg.writers.panel import panel as panel
 from histoseg.writers.picture import write_png as write_png
 from histoseg.writers.sample_pictures import Colours as Colours
+from histoseg.writers.sample_pictures import dotted as dotted
+from histoseg.writers.sample_pictures import hatched as hatched
 from histoseg.writers.sample_pictures import map_pictures as map_pictures
 from histoseg.writers.sample_pictures import outlined as outlined
 from histoseg.writers.sample_pictures import to_uint8 as to_uint8
