@@ -16,4 +16,12 @@ from histoseg.writers.sample_pictures import hatched as hatched
 from histoseg.writers.sample_pictures import map_pictures as map_pictures
 from histoseg.writers.sample_pictures import outlined as outlined
 from histoseg.writers.sample_pictures import to_uint8 as to_uint8
+from histoseg.writers.score_figure import write_comparison_figure as write_comparison_figure
+from histoseg.writers.score_figure import write_score_figure as write_score_figure
+from histoseg.writers.score_files import write_comparison as write_comparison
+from histoseg.writers.score_files import write_csv as write_csv
+from histoseg.writers.score_files import write_json as write_json
+from histoseg.writers.score_files import write_scores as write_scores
+from histoseg.writers.score_table import comparison_table as comparison_table
+from histoseg.writers.score_table import score_table as score_table
 from histoseg.writers.table import write_table as write_table
