@@ -14,7 +14,9 @@ from histoseg.contracts import Record, Sample
 from histoseg.data.augment import Augment
 from histoseg.data.centre import CentreTile
 from histoseg.data.draws import Draw, Draws
+from histoseg.data.file_dataset import FileDataset
 from histoseg.data.sample import to_sample
+from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
 
 
 class Records(Protocol):
@@ -71,6 +73,10 @@ class TileDataModule(pl.LightningDataModule):
         num_workers: Loader processes per device.
         seed: Seed of order and augmentation.
         pin_memory: Page-locked batches, for faster copies to a GPU.
+
+    Attributes:
+        skipped: Images that the last test left out because they could not be read (with
+            ``dataset.on_error=skip``; else the first of them stops the test).
     """
 
     def __init__(
@@ -99,6 +105,7 @@ class TileDataModule(pl.LightningDataModule):
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
         self.tiles_per_image = tiles_per_image
         self.num_workers, self.pin_memory = num_workers, pin_memory
+        self.skipped: list[Skipped] = []
         self._open: dict[str, Records] = {}
 
     def records(self, split: str) -> Records:
@@ -126,7 +133,17 @@ class TileDataModule(pl.LightningDataModule):
 
     @override
     def test_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(Tiles(self.records("test"), _unchanged), batch_size=1)
+        records = self.records("test")
+        if not (isinstance(records, FileDataset) and records.on_error == "skip"):
+            return self._loader(Tiles(records, _unchanged), batch_size=1)
+        # a neighbour in place of an unreadable image would count twice, and nobody would know
+        images = WholeImages(Tiles(Exactly(records), _unchanged), records.ids)
+        return ReadableImages(
+            images,
+            self.skipped,
+            sampler=Draws(len(images), seed=self.seed, shuffle=False),
+            **self._options(),
+        )
 
     def _loader(
         self,
@@ -141,11 +158,16 @@ class TileDataModule(pl.LightningDataModule):
             batch_size=batch_size or self.batch_size,
             sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle),
             drop_last=drop_last,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=self.pin_memory,
-            worker_init_fn=_one_thread,
+            **self._options(),
         )
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "pin_memory": self.pin_memory,
+            "worker_init_fn": _one_thread,
+        }
 
 
 def _unchanged(record: Record, seed: int) -> Record:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from histoseg.contracts import Array, Difference, Report, Score
 from histoseg.writers.files import whole_file
@@ -45,7 +46,7 @@ def write_score_figure(path: Path, report: Report, title: str = "") -> Path:
         OSError: If it cannot be written.
     """
     with rc_context(STYLE):
-        figure = Figure(figsize=(12, 9), layout="constrained")
+        figure = Figure(figsize=(12, 9), layout=_layout())
         (bars, curve), (table, spread) = figure.subplots(2, 2)
         figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
         _draw_bars(bars, report)
@@ -74,7 +75,7 @@ def write_comparison_figure(
     shown = [d for d in differences if d.first.name in OVERALL or d.first.group == "class"]
     shown = [d for d in shown if d.first.group != "tissue" and np.isfinite(d.value)][::-1]
     with rc_context(STYLE):
-        figure = Figure(figsize=(8, 1.2 + 0.24 * len(shown)), layout="constrained")
+        figure = Figure(figsize=(8, 1.2 + 0.24 * len(shown)), layout=_layout())
         axes = figure.subplots()
         rows = np.arange(len(shown))
         low, high = ([getattr(d, end) for d in shown] for end in ("low", "high"))
@@ -214,8 +215,11 @@ def _label(score: Score) -> str:
     return f"{score.name} {score.of}".strip() + f" ({score.average})"
 
 
+def _layout() -> ConstrainedLayoutEngine:
+    return ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1)
+
+
 def _save(figure: Figure, path: Path) -> Path:
-    figure.get_layout_engine().set(w_pad=0.14, h_pad=0.1)  # type: ignore[union-attr]
     with whole_file(path) as file:
         figure.savefig(file, dpi=130, format="png")
     return path
