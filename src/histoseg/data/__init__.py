@@ -8,6 +8,7 @@ from histoseg.data.folder import NucleiFolder as NucleiFolder
 from histoseg.data.pannuke import PanNuke as PanNuke
 from histoseg.data.sample import to_sample as to_sample
 from histoseg.data.stain_jitter import HEDJitter as HEDJitter
+from histoseg.data.symmetry import Symmetry as Symmetry
 from histoseg.data.synthetic import SyntheticTissue as SyntheticTissue
 from histoseg.data.tile import RandomTile as RandomTile
 from histoseg.data.tile import centre_tile as centre_tile
