@@ -36,7 +36,7 @@ def split_components(labels: Array) -> Array:
     if not count:
         return np.zeros(labels.shape, dtype=np.int32)
     flat = components.ravel()
-    begins = np.flatnonzero(np.diff(flat, prepend=-1))  # of runs of one value
+    begins = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)  # of runs of one value
     first = np.zeros(count + 1, dtype=np.int64)
     # Assigned backwards, so that the first pixel in reading order is what stays.
     first[flat[begins[::-1]]] = begins[::-1]
