@@ -24,7 +24,7 @@ MAY_IMPORT = {
         )
     },
     "data": {"ops", "slides"},
-    "prepare": {"ops", "slides", "writers"},
+    "prepare": {"ops", "slides", "writers", "annotations"},
     "modules": {"ops", "networks", "weights", "targets", "losses", "postprocess", "metrics"},
     "callbacks": {"ops", "slides", "writers", "metrics"},
 }

@@ -6,6 +6,7 @@ from histoseg.data.draws import Draws as Draws
 from histoseg.data.dsb2018 import DSB2018 as DSB2018
 from histoseg.data.folder import NucleiFolder as NucleiFolder
 from histoseg.data.pannuke import PanNuke as PanNuke
+from histoseg.data.prepared import PreparedNuclei as PreparedNuclei
 from histoseg.data.sample import to_sample as to_sample
 from histoseg.data.stain_jitter import HEDJitter as HEDJitter
 from histoseg.data.symmetry import Symmetry as Symmetry
