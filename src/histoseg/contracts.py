@@ -44,6 +44,9 @@ class Record(TypedDict, total=False):
         image: (H, W, C), uint8 in 0..255, or float32 in [0, 1].
         instances: (H, W), int32. 0 is background; every other id is one object.
         semantic: (H, W), uint8 in 0..K. The class of each pixel.
+        ignore: (H, W), bool. True where the annotation says nothing: neither trained nor scored.
+        points: (N, 3), float32: x, y and class (0..K) of nuclei of which only the place is known.
+            For evaluation; such records are not augmented.
         tissue: Organ or tissue of the image, where the data set knows it.
         place: Where the item was cut.
     """
@@ -51,6 +54,8 @@ class Record(TypedDict, total=False):
     image: Array
     instances: Array
     semantic: Array
+    ignore: Array
+    points: Array
     tissue: str
     place: Place
 
@@ -62,6 +67,9 @@ class Sample(TypedDict, total=False):
         image: (C, H, W), float32 in [0, 1].
         instances: (H, W), int64, ids as in `Record`.
         semantic: (H, W), int64 in 0..K.
+        ignore: (H, W), bool, as in `Record`.
+        points: (N, 3), float32, as in `Record`; images of a batch need equally many, so batches
+            are of one image.
         tissue: As in `Record`; a list of B strings in a batch.
         place: As in `Record`; in a batch its fields are a list and three tensors.
     """
@@ -69,6 +77,8 @@ class Sample(TypedDict, total=False):
     image: Tensor
     instances: Tensor
     semantic: Tensor
+    ignore: Tensor
+    points: Tensor
     tissue: str
     place: Place
 

@@ -12,7 +12,7 @@ import numpy as np
 from histoseg.contracts import Array, Record
 from histoseg.ops.components import split_components
 
-_MAPS = ("instances", "semantic")
+_MAPS = ("instances", "semantic", "ignore")
 
 
 class Augment:
@@ -57,8 +57,11 @@ class Augment:
             The augmented record: same keys and types, the size that the transforms leave.
 
         Raises:
-            ValueError: If image and maps differ in size.
+            ValueError: If image and maps differ in size, or the record has points: a warp mirrors
+                nuclei that have none, so annotated points are for evaluation only.
         """
+        if "points" in record:
+            raise ValueError("a record with points is for evaluation and is not augmented")
         self._pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         arrays = {"image": record["image"]}
         ids: Array | None = None
@@ -66,6 +69,8 @@ class Augment:
             arrays["instances"], ids = _narrow(record["instances"])
         if "semantic" in record:
             arrays["semantic"] = record["semantic"]
+        if "ignore" in record:
+            arrays["ignore"] = record["ignore"].astype(np.uint8)  # OpenCV warps no bool
         out = self._pipeline(**arrays)
         augmented = record.copy()
         augmented["image"] = out["image"]
@@ -74,6 +79,8 @@ class Augment:
             augmented["instances"] = split_components(instances)
         if "semantic" in record:
             augmented["semantic"] = out["semantic"]
+        if "ignore" in record:
+            augmented["ignore"] = out["ignore"].astype(bool)
         return augmented
 
 

@@ -15,7 +15,8 @@ def to_sample(record: Record) -> Sample:
             is taken as it is.
 
     Returns:
-        The same keys: image (C, H, W) float32 in [0, 1], maps (H, W) int64.
+        The same keys: image (C, H, W) float32 in [0, 1], maps (H, W) int64, ignore (H, W)
+        bool, points (N, 3) float32.
 
     Raises:
         ValueError: If the image is neither uint8 nor float32.
@@ -56,7 +57,7 @@ def packed(record: Record) -> Sample:
         sample["tissue"] = record["tissue"]
     if "place" in record:
         sample["place"] = record["place"]
-    return sample
+    return sample | _marks(record)
 
 
 def widened(sample: Sample) -> Sample:
@@ -92,3 +93,12 @@ def _channels_first(image: Array) -> Array:
     for channel, plane in enumerate(planes):
         cv2.extractChannel(image, channel, plane)
     return planes
+
+
+def _marks(record: Record) -> Sample:
+    marks = Sample()
+    if "ignore" in record:
+        marks["ignore"] = torch.from_numpy(record["ignore"].astype(bool))
+    if "points" in record:
+        marks["points"] = torch.from_numpy(record["points"].astype(np.float32).reshape(-1, 3))
+    return marks

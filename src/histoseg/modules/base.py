@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from histoseg.contracts import Array, Instances, Maps, Sample
 from histoseg.errors import NonFiniteLossError
+from histoseg.metrics import without_ignored
 from histoseg.ops.crop import centre_crop
 from histoseg.ops.tiling import tiled
 
@@ -192,10 +193,14 @@ class Module(pl.LightningModule, ABC):
         """Decode maps and compare them with the annotations, cropped to the maps' size."""
         height, width = next(iter(maps.values())).shape[-2:]
         size = (height, width)
-        truth = {"instances": centre_crop(batch["instances"], size)}
-        if self.classes:
-            truth["semantic"] = centre_crop(batch["semantic"], size)
+        keys = ("instances", "semantic") if self.classes else ("instances",)
+        truth: dict[str, Any] = {k: centre_crop(batch[k], size) for k in keys if k in batch}  # type: ignore[literal-required]
         decoded = self.decode(maps)
+        if "ignore" in batch:
+            ignore = centre_crop(batch["ignore"], size)
+            truth, decoded = without_ignored(truth, ignore), without_ignored(decoded, ignore)
+        if "points" in batch:  # of whole images: there is nothing to crop
+            truth |= {"points": batch["points"], "mpp": batch["place"].mpp}
         scores.update(**truth, **decoded)
         image = centre_crop(batch["image"], size)
         return {"image": image, **truth, **decoded, "maps": maps}
@@ -213,6 +218,17 @@ class Module(pl.LightningModule, ABC):
         self.log_dict(shown, prog_bar=True)
         self.log_dict({key: v for key, v in results.items() if key not in shown})
         scores.reset()
+
+
+def kept(batch: Sample, size: Sequence[int]) -> Tensor | None:
+    """Pixels that losses count (B, height, width), bool: the middle of what is not ignored.
+
+    None, which stands for all pixels, where the data ignore nothing.
+    """
+    if "ignore" not in batch:
+        return None
+    height, width = size
+    return ~centre_crop(batch["ignore"], (height, width))
 
 
 def _hues(count: int) -> tuple[tuple[int, int, int], ...]:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from histoseg.contracts import Maps, Sample
 from histoseg.losses import cross_entropy, dice, hv_mse, msge
-from histoseg.modules.base import Module, Outputs
+from histoseg.modules.base import Module, Outputs, kept
 from histoseg.networks import HoVerNet as Network
 from histoseg.ops.crop import centre_crop
 from histoseg.targets import hover_targets
@@ -70,15 +70,17 @@ class HoVerNet(Module):
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
         target = self._annotation(batch, outputs["np"].shape[-2:])
         nuclei, distances = target["np"], target["hv"]
+        keep = kept(batch, nuclei.shape[-2:])
+        inside = nuclei if keep is None else nuclei * keep
         terms = {
-            "np_bce": cross_entropy(outputs["np"], nuclei),
-            "np_dice": dice(outputs["np"], nuclei),
-            "hv_mse": hv_mse(outputs["hv"], distances),
-            "hv_msge": msge(outputs["hv"], distances, nuclei, axes=self.msge_axes),
+            "np_bce": cross_entropy(outputs["np"], nuclei, keep),
+            "np_dice": dice(outputs["np"], nuclei, keep),
+            "hv_mse": hv_mse(outputs["hv"], distances, keep),
+            "hv_msge": msge(outputs["hv"], distances, inside, axes=self.msge_axes),
         }
         if self.classes:
-            terms["tp_bce"] = cross_entropy(outputs["tp"], target["tp"])
-            terms["tp_dice"] = dice(outputs["tp"], target["tp"])
+            terms["tp_bce"] = cross_entropy(outputs["tp"], target["tp"], keep)
+            terms["tp_dice"] = dice(outputs["tp"], target["tp"], keep)
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}
 
