@@ -17,6 +17,10 @@ from histoseg.data.draws import Draw, Draws
 from histoseg.data.file_dataset import FileDataset
 from histoseg.data.sample import to_sample
 from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
+=======
+from histoseg.data.sample import packed, widened
+from histoseg.data.tile import centre_tile
+>>>>>>> speed
 
 
 class Records(Protocol):
@@ -31,6 +35,8 @@ class Records(Protocol):
 
 class Tiles(Dataset[Sample]):
     """A data set seen through an augmentation (training) or a centre crop (validation).
+
+    Items are `packed`: `widened` makes of one, or of a batch, what a model takes.
 
     Args:
         records: The data set.
@@ -48,9 +54,9 @@ class Tiles(Dataset[Sample]):
         return self.per_image * len(self.records)
 
     def __getitem__(self, draw: Draw | int) -> Sample:
-        """Load one item and augment it with the seed of its draw (0 for a plain index)."""
+        """Load one item, augment it with the seed of its draw (0 for a plain index), pack it."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
-        return to_sample(self.augment(self.records[item % len(self.records)], seed))
+        return packed(self.augment(self.records[item % len(self.records)], seed))
 
 
 class TileDataModule(pl.LightningDataModule):
@@ -58,6 +64,9 @@ class TileDataModule(pl.LightningDataModule):
 
     Training draws augmented tiles; validation sees the centre tile of each image; test sees whole
     images, one at a time, since a score is only comparable when nothing of an image is left out.
+
+    Loaders give packed batches (uint8 and int32); the trainer widens each on the device, by
+    `on_after_batch_transfer`. Whoever loops over a loader by hand calls it too.
 
     Args:
         dataset: The data set's class as a recipe; called with the keywords of one split.
@@ -144,6 +153,11 @@ class TileDataModule(pl.LightningDataModule):
             sampler=Draws(len(images), seed=self.seed, shuffle=False),
             **self._options(),
         )
+
+    @override
+    def on_after_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
+        """Make of a packed batch, on the device by now, one that models take."""
+        return widened(batch)
 
     def _loader(
         self,
