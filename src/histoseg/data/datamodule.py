@@ -15,12 +15,8 @@ from histoseg.data.augment import Augment
 from histoseg.data.centre import CentreTile
 from histoseg.data.draws import Draw, Draws
 from histoseg.data.file_dataset import FileDataset
-from histoseg.data.sample import to_sample
-from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
-=======
 from histoseg.data.sample import packed, widened
-from histoseg.data.tile import centre_tile
->>>>>>> speed
+from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
 
 
 class Records(Protocol):
