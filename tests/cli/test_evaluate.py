@@ -32,7 +32,15 @@ def test_a_checkpoint_is_scored_on_the_test_split_of_its_own_data(
     assert len(list((scores / "worst").iterdir())) == 3
     assert (scores / "config.yaml").is_file()
     assert (scores / "environment.json").is_file()
-    assert "test/pq" in said.out
+    assert "image mean" in said.out
+    assert "bootstrap draws of 3 images" in said.out
+    written = {path.name for path in scores.iterdir()}
+    assert {"scores.json", "scores.csv", "scores.png", "confusion.csv"} <= written
+    report = json.loads((scores / "scores.json").read_text())
+    mean = report["overall"]["image mean"]["pq"]
+    assert mean["value"] == pytest.approx(metrics(scores)["test/pq"], abs=1e-6)
+    assert (mean["n"], mean["unit"]) == (3, "images")
+    assert metrics(scores)["skipped"] == 0
 
 
 def test_settings_of_the_stored_data_and_other_data_can_be_chosen(

@@ -9,6 +9,7 @@ from histoseg.writers.overlay import write_overlay as write_overlay
 from histoseg.writers.panel import colour_semantic as colour_semantic
 from histoseg.writers.panel import hv_to_rgb as hv_to_rgb
 from histoseg.writers.panel import panel as panel
+from histoseg.writers.picture import worst_name as worst_name
 from histoseg.writers.picture import write_png as write_png
 from histoseg.writers.sample_pictures import Colours as Colours
 from histoseg.writers.sample_pictures import dotted as dotted

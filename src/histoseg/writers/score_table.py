@@ -88,7 +88,8 @@ def _caption(report: Report) -> str:
     if not any(math.isfinite(s.low) for s in report.scores):
         return f"{text}; no confidence intervals"
     share, number = 100 * settings["confidence"], settings["bootstrap"]
-    return f"{text}; in brackets {share:g} % of {number:,} bootstrap draws of {settings['drawn']}"
+    drawn = f"{settings['draw_from']:,} {settings['drawn']}"
+    return f"{text}; in brackets {share:g} % of {number:,} bootstrap draws of {drawn}"
 
 
 def _block(group: str, columns: Iterable[tuple[str, str]], scores: Iterable[Score]) -> list[str]:
