@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,6 +101,15 @@ def plane_counts(planes: Array, pred_planes: Array) -> Array:
         nobody = np.zeros(len(table.true), np.int64), np.zeros(len(table.pred), np.int64)
         counts.append(class_counts(table, *nobody, 0)[0])
     return np.stack(counts)
+
+
+def without_classes(counts: Tally) -> Tally:
+    """The same counts, as if nobody had named a class."""
+    confusion = np.zeros((2, 2), dtype=np.int64)
+    confusion[1, 0] = counts.confusion[1:, 0].sum()
+    confusion[0, 1] = counts.confusion[0, 1:].sum()
+    confusion[1, 1] = counts.confusion[1:, 1:].sum()
+    return replace(counts, panoptic=counts.panoptic[:1], confusion=confusion)
 
 
 def _kinds(pixels: InstancePixels, semantic: Array) -> Array:
