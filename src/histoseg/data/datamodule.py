@@ -139,13 +139,14 @@ class TileDataModule(pl.LightningDataModule):
     @override
     def test_dataloader(self) -> DataLoader[Sample]:
         records = self.records("test")
-        if not (isinstance(records, FileDataset) and records.on_error == "skip"):
+        if not isinstance(records, FileDataset):
             return self._loader(Tiles(records, _unchanged), batch_size=1)
         # a neighbour in place of an unreadable image would count twice, and nobody would know
         images = WholeImages(Tiles(Exactly(records), _unchanged), records.ids)
         return ReadableImages(
             images,
             self.skipped,
+            records.on_error,
             sampler=Draws(len(images), seed=self.seed, shuffle=False),
             **self._options(),
         )

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from histoseg.contracts import Record, Sample
 from histoseg.data.draws import Draw
-from histoseg.data.file_dataset import FileDataset
+from histoseg.data.file_dataset import FileDataset, OnError
 from histoseg.errors import UnreadableFileError
 
 
@@ -71,18 +71,24 @@ class ReadableImages(DataLoader[Any]):
     Args:
         images: What to load.
         skipped: The list to note them in, emptied when the loader starts.
+        on_error: With "raise" the first of them stops it, with the words of its file: an error
+            that a worker raises would come with the trace of the worker.
         options: Passed on to ``DataLoader``.
     """
 
-    def __init__(self, images: WholeImages, skipped: list[Skipped], **options: Any) -> None:
+    def __init__(
+        self, images: WholeImages, skipped: list[Skipped], on_error: OnError, **options: Any
+    ) -> None:
         super().__init__(images, batch_size=1, collate_fn=_collated, **options)
-        self.skipped = skipped
+        self.skipped, self.on_error = skipped, on_error
 
     @override
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         self.skipped.clear()
         for batch in super().__iter__():
             if isinstance(batch, Skipped):
+                if self.on_error == "raise":
+                    raise UnreadableFileError(batch.why)
                 self.skipped.append(batch)
             else:
                 yield batch

@@ -61,7 +61,8 @@ def score(cfg: DictConfig) -> list[Report]:
         ValueError: If a setting is not one of those that there are.
     """
     _check_settings(cfg)
-    paths = [cfg.pred] if isinstance(cfg.pred, str) else list(cfg.pred)
+    given = list(cfg.pred) if OmegaConf.is_list(cfg.pred) else [cfg.pred]
+    paths = [str(_path(one)) for one in given]
     names = model_names(paths)
     true = _truths(cfg)
     readers = [_reader(true, _opened(Path(path)), cfg) for path in paths]
@@ -114,7 +115,12 @@ def _truths(cfg: DictConfig) -> ObjectSource:
     data = cfg.get("data")
     if (cfg.true is None) == (data is None):
         raise ValueError("say what is true: true=<folder or file>, or data=<set> split=test")
-    return _opened(Path(cfg.true)) if data is None else ObjectRecords(instantiate(data), cfg.split)
+    return _opened(_path(cfg.true)) if data is None else ObjectRecords(instantiate(data), cfg.split)
+
+
+def _path(value: object) -> Path:
+    """A path as typed: a folder called ``true`` or ``7`` reaches us as a bool or an int."""
+    return Path(str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def _opened(path: Path) -> ObjectSource:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from histoseg.contracts import Array, Difference, Report, Score
-from histoseg.writers.files import whole_file
+from histoseg.writers.picture import write_png
 from histoseg.writers.score_files import confusion_labels
 from histoseg.writers.score_table import OVERALL
 
@@ -24,6 +25,7 @@ STYLE: Any = {
     "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
 }  # fmt: skip
+DPI = 130
 MOST_TISSUES = 24  # rows of a panel that can still be read
 
 
@@ -46,7 +48,7 @@ def write_score_figure(path: Path, report: Report, title: str = "") -> Path:
         OSError: If it cannot be written.
     """
     with rc_context(STYLE):
-        figure = Figure(figsize=(12, 9), layout=_layout())
+        figure = Figure(figsize=(12, 9), dpi=DPI, layout=_layout())
         (bars, curve), (table, spread) = figure.subplots(2, 2)
         figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
         _draw_bars(bars, report)
@@ -75,7 +77,7 @@ def write_comparison_figure(
     shown = [d for d in differences if d.first.name in OVERALL or d.first.group == "class"]
     shown = [d for d in shown if d.first.group != "tissue" and np.isfinite(d.value)][::-1]
     with rc_context(STYLE):
-        figure = Figure(figsize=(8, 1.2 + 0.24 * len(shown)), layout=_layout())
+        figure = Figure(figsize=(8, 1.2 + 0.24 * len(shown)), dpi=DPI, layout=_layout())
         axes = figure.subplots()
         rows = np.arange(len(shown))
         low, high = ([getattr(d, end) for d in shown] for end in ("low", "high"))
@@ -220,6 +222,6 @@ def _layout() -> ConstrainedLayoutEngine:
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=130, format="png")
-    return path
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()  # once; savefig would draw twice, to lay out and to write
+    return write_png(path, np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))

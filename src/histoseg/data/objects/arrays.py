@@ -89,8 +89,9 @@ def _opened(path: Path, *, any_shape: bool = False) -> Array:
 
 
 def _tissues(path: Path, count: int) -> Array:
-    fold = path.parent.name
-    beside = path.parent / "types.npy", path.parents[1].with_name("images") / fold / "types.npy"
+    folder = path.absolute().parent  # as unzipped: Fold 1/masks/fold1, Fold 1/images/fold1
+    images = folder.parents[1] / "images" / folder.name if len(folder.parents) > 1 else folder
+    beside = folder / "types.npy", images / "types.npy"
     found = next((p for p in beside if p.is_file()), None)
     if found is None:
         return np.zeros(0, dtype=str)
