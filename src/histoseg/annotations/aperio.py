@@ -38,7 +38,11 @@ def read_aperio(path: Path) -> Drawing:
     Raises:
         UnreadableFileError: If it is no XML of this kind.
     """
-    root = read_xml(path, "Annotations")
+    return drawing_of(read_xml(path, "Annotations"))
+
+
+def drawing_of(root: Element) -> Drawing:
+    """`read_aperio` of parsed XML."""
     found = Collector()
     for n, annotation in enumerate(root.iter("Annotation"), start=1):
         regions = list(annotation.iter("Region"))

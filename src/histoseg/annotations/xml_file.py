@@ -8,12 +8,12 @@ from defusedxml.ElementTree import fromstring
 from histoseg.errors import UnreadableFileError
 
 
-def read_xml(path: Path, root: str) -> Element:
+def read_xml(path: Path, root: str | None = None) -> Element:
     """Read an XML file without entities, document types or links to other files.
 
     Args:
         path: The file; a byte-order mark is fine.
-        root: Name its root element must have.
+        root: Name its root element must have, if any.
 
     Returns:
         The root.
@@ -36,7 +36,7 @@ def read_xml(path: Path, root: str) -> Element:
             f"{path} declares entities, a document type or an unknown encoding, which annotations "
             f"do not need: refused ({error})"
         ) from error
-    if element.tag != root:
+    if root is not None and element.tag != root:
         raise UnreadableFileError(f"{path}: its root is <{element.tag}>, expected <{root}>")
     return element
 
