@@ -12,6 +12,7 @@ from histoseg.data.prepared import PreparedNuclei as PreparedNuclei
 from histoseg.data.prepared_points import PreparedPoints as PreparedPoints
 from histoseg.data.sample import to_sample as to_sample
 from histoseg.data.stain_jitter import HEDJitter as HEDJitter
+from histoseg.data.symmetry import Symmetry as Symmetry
 from histoseg.data.synthetic import SyntheticTissue as SyntheticTissue
 from histoseg.data.tile import RandomTile as RandomTile
 from histoseg.data.tile import centre_tile as centre_tile

@@ -64,7 +64,7 @@ class Augment:
             raise ValueError("a record with points is for evaluation and is not augmented")
         self._pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         arrays = {"image": record["image"]}
-        ids = None
+        ids: Array | None = None
         if "instances" in record:
             arrays["instances"], ids = _narrow(record["instances"])
         if "semantic" in record:
@@ -74,8 +74,9 @@ class Augment:
         out = self._pipeline(**arrays)
         augmented = record.copy()
         augmented["image"] = out["image"]
-        if ids is not None:
-            augmented["instances"] = split_components(ids[out["instances"]])
+        if "instances" in record:
+            instances = out["instances"] if ids is None else ids.take(out["instances"])
+            augmented["instances"] = split_components(instances)
         if "semantic" in record:
             augmented["semantic"] = out["semantic"]
         if "ignore" in record:
@@ -83,11 +84,10 @@ class Augment:
         return augmented
 
 
-def _narrow(labels: Array) -> tuple[Array, Array]:
-    """Ids as uint16, which every OpenCV warps, and the table that leads back (int32)."""
-    highest = int(labels.max(initial=0))
-    if highest < 2**16:
-        return labels.astype(np.uint16), np.arange(highest + 1, dtype=np.int32)
+def _narrow(labels: Array) -> tuple[Array, Array | None]:
+    """Ids as uint16, which every OpenCV warps, and the table that leads back if they are others."""
+    if int(labels.max(initial=0)) < 2**16:
+        return labels.astype(np.uint16), None
     ids, position = np.unique(labels, return_inverse=True)
     if len(ids) > 2**16 - 1:
         raise ValueError(f"{len(ids)} instances in one record; at most 65534 can be augmented")

@@ -14,7 +14,9 @@ from histoseg.contracts import Record, Sample
 from histoseg.data.augment import Augment
 from histoseg.data.centre import CentreTile
 from histoseg.data.draws import Draw, Draws
-from histoseg.data.sample import to_sample
+from histoseg.data.file_dataset import FileDataset
+from histoseg.data.sample import packed, widened
+from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
 
 
 class Records(Protocol):
@@ -29,6 +31,8 @@ class Records(Protocol):
 
 class Tiles(Dataset[Sample]):
     """A data set seen through an augmentation (training) or a centre crop (validation).
+
+    Items are `packed`: `widened` makes of one, or of a batch, what a model takes.
 
     Args:
         records: The data set.
@@ -46,9 +50,9 @@ class Tiles(Dataset[Sample]):
         return self.per_image * len(self.records)
 
     def __getitem__(self, draw: Draw | int) -> Sample:
-        """Load one item and augment it with the seed of its draw (0 for a plain index)."""
+        """Load one item, augment it with the seed of its draw (0 for a plain index), pack it."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
-        return to_sample(self.augment(self.records[item % len(self.records)], seed))
+        return packed(self.augment(self.records[item % len(self.records)], seed))
 
 
 class TileDataModule(pl.LightningDataModule):
@@ -56,6 +60,9 @@ class TileDataModule(pl.LightningDataModule):
 
     Training draws augmented tiles; validation sees the centre tile of each image; test sees whole
     images, one at a time, since a score is only comparable when nothing of an image is left out.
+
+    Loaders give packed batches (uint8 and int32); the trainer widens each on the device, by
+    `on_after_batch_transfer`. Whoever loops over a loader by hand calls it too.
 
     Args:
         dataset: The data set's class as a recipe; called with the keywords of one split.
@@ -71,6 +78,10 @@ class TileDataModule(pl.LightningDataModule):
         num_workers: Loader processes per device.
         seed: Seed of order and augmentation.
         pin_memory: Page-locked batches, for faster copies to a GPU.
+
+    Attributes:
+        skipped: Images that the last test left out because they could not be read (with
+            ``dataset.on_error=skip``; else the first of them stops the test).
     """
 
     def __init__(
@@ -99,6 +110,7 @@ class TileDataModule(pl.LightningDataModule):
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
         self.tiles_per_image = tiles_per_image
         self.num_workers, self.pin_memory = num_workers, pin_memory
+        self.skipped: list[Skipped] = []
         self._open: dict[str, Records] = {}
 
     def records(self, split: str) -> Records:
@@ -126,7 +138,23 @@ class TileDataModule(pl.LightningDataModule):
 
     @override
     def test_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(Tiles(self.records("test"), _unchanged), batch_size=1)
+        records = self.records("test")
+        if not isinstance(records, FileDataset):
+            return self._loader(Tiles(records, _unchanged), batch_size=1)
+        # a neighbour in place of an unreadable image would count twice, and nobody would know
+        images = WholeImages(Tiles(Exactly(records), _unchanged), records.ids)
+        return ReadableImages(
+            images,
+            self.skipped,
+            records.on_error,
+            sampler=Draws(len(images), seed=self.seed, shuffle=False),
+            **self._options(),
+        )
+
+    @override
+    def on_after_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
+        """Make of a packed batch, on the device by now, one that models take."""
+        return widened(batch)
 
     def _loader(
         self,
@@ -141,11 +169,16 @@ class TileDataModule(pl.LightningDataModule):
             batch_size=batch_size or self.batch_size,
             sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle),
             drop_last=drop_last,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=self.pin_memory,
-            worker_init_fn=_one_thread,
+            **self._options(),
         )
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "pin_memory": self.pin_memory,
+            "worker_init_fn": _one_thread,
+        }
 
 
 def _unchanged(record: Record, seed: int) -> Record:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from histoseg.contracts import Array, Sample
 from histoseg.data.datamodule import TileDataModule, Tiles
 from histoseg.data.draws import Draw
+from histoseg.data.sample import widened
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract
@@ -58,7 +59,7 @@ def view(cfg: DictConfig) -> Path:
     rng = np.random.default_rng(cfg.seed)
     draws = [Draw(int(i), int(rng.integers(2**32))) for i in rng.permutation(len(tiles))[: cfg.n]]
     colours = module.colours if module else [(c[0], c[1], c[2]) for c in data.colours]
-    cells = [_pictures(tiles[draw], module, colours) for draw in draws]
+    cells = [_pictures(widened(tiles[draw]), module, colours) for draw in draws]
     titles = list(cells[0])
     flat = [picture for cell in cells for picture in cell.values()]
     width = len(titles) if len(titles) > 2 else min(COLUMNS, len(flat))

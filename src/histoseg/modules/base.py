@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import logging
 import math
 from abc import ABC, abstractmethod
@@ -21,6 +20,7 @@ from histoseg.contracts import Array, Instances, Maps, Sample
 from histoseg.errors import NonFiniteLossError
 from histoseg.metrics import without_ignored
 from histoseg.ops.crop import centre_crop
+from histoseg.ops.hues import hues
 from histoseg.ops.tiling import tiled
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Module(pl.LightningModule, ABC):
         self.last_finite_loss: float | None = None
         self.untrained = ""
         if self.classes and not self.colours:
-            self.colours = _hues(len(self.classes))
+            self.colours = hues(len(self.classes))
 
     @override
     @abstractmethod
@@ -233,9 +233,3 @@ def kept(batch: Sample, size: Sequence[int]) -> Tensor | None:
         return None
     height, width = size
     return ~centre_crop(batch["ignore"], (height, width))
-
-
-def _hues(count: int) -> tuple[tuple[int, int, int], ...]:
-    """As many pure colours, far apart, as RGB 0..255."""
-    circle = [colorsys.hsv_to_rgb(k / count, 1, 1) for k in range(count)]
-    return tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in circle)
