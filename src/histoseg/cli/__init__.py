@@ -6,6 +6,7 @@ import importlib
 import sys
 
 VERBS = {
+    "prepare": "fetch, check and convert a set: histoseg prepare data=consep",
     "train": "train a model: histoseg train model=hovernet data=pannuke",
     "evaluate": "score a checkpoint: histoseg evaluate ckpt=<run>",
     "predict": "run it on images: histoseg predict ckpt=<run> input=<folder> output=<folder>",

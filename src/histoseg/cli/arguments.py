@@ -12,7 +12,7 @@ from histoseg.cli import VERBS
 from histoseg.cli.conf import CONF
 
 SWEEP = ("-m", "--multirun")
-NO_CHOICE = ("paths", "hydra")  # groups with one entry
+NO_CHOICE = ("paths", "hydra", "prepare")  # groups with one entry, or one that follows from data
 
 
 def ordered(args: Sequence[str]) -> list[str]:

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from histoseg.annotations import LABEL_SUFFIXES, as_labels, read_labels, read_mat
 from histoseg.contracts import Array, Place, Record
 from histoseg.data.file_dataset import FileDataset, OnError, check_same_size
-from histoseg.data.label_file import LABEL_SUFFIXES, as_labels, read_labels, read_mat
 from histoseg.data.splits import FRACTIONS, split_items
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
 from histoseg.slides import IMAGE_SUFFIXES, read_image

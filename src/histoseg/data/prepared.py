@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from histoseg.annotations import read_labels
 from histoseg.contracts import Array, Place, Record
 from histoseg.data.file_dataset import FileDataset, OnError, check_same_size
-from histoseg.data.label_file import read_labels
 from histoseg.data.splits import FRACTIONS, split_items
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
 from histoseg.slides import read_image
