@@ -182,7 +182,8 @@ def test_the_verb_reads_the_archives_where_they_lie(
     cfg = composed(
         "prepare", "data=pannuke", f"raw={source}", f"output={tmp_path / 'out'}",
         f"prepare.archives=[{','.join(small)}]", "+prepare.source.folds=[1,2]",
-        "prepare.expected.counts={fold1: 4, fold2: 4}",
+        "prepare.expected.counts.fold1=4", "prepare.expected.counts.fold2=4",
+        "~prepare.expected.counts.fold3",
     )  # fmt: skip
     assert prepare(cfg)["counts"]["items"] == 8
     assert sorted(path.name for path in source.iterdir()) == ["fold_1.zip", "fold_2.zip"]
