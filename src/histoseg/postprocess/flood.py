@@ -8,6 +8,8 @@ from skimage.segmentation._watershed_cy import watershed_raveled
 
 from histoseg.contracts import Array
 
+_TRIED = 32  # tied pairs, each in a component of its own
+
 
 def flood(landscape: Array, markers: Array, components: Array) -> Array:
     """Grow markers over the components they lie in, lowest pixels first.
@@ -54,26 +56,56 @@ def flood(landscape: Array, markers: Array, components: Array) -> Array:
     for step in (-width - 2, -1, 1, width + 2):
         front |= free.ravel().take(framed + step) > 0
     framed, component = framed[front], component[front]
-    if _has_ties(landscape.ravel()[seeds[front]], component):
-        # Which of two equally low seeds is first is decided by the layout of the heap, that is by
-        # every other seed: only the whole map gives the same answer.
+    ties = _ties(landscape.ravel()[seeds[front]], component)
+    grown = None if ties is None else _grow(terrain, framed, component, free, output, ties)
+    if grown is None:
         whole: Array = watershed(landscape, markers, mask=components > 0)  # type: ignore[no-untyped-call]
         return whole.astype(np.int32, copy=False)
-    _grow(terrain, framed, component, free, output)
-    np.copyto(labels, output[1:-1, 1:-1], where=arena)
+    np.copyto(labels, grown[1:-1, 1:-1], where=arena)
     return labels
 
 
-def _has_ties(height: Array, component: Array) -> bool:
-    if (np.diff(np.sort(height)) > 0).all():
-        return False
+def _ties(height: Array, component: Array) -> Array | None:
+    """Pairs (T, 2) of equally low seeds of one component; None if there are too many to try.
+
+    Which of two equally low seeds is first is decided by the layout of the heap, that is by every
+    other seed of the map. One pair can be tried in both orders.
+    """
+    low = np.sort(height)
+    if (low[1:] > low[:-1]).all():
+        return np.zeros((0, 2), dtype=np.int64)
     order = np.lexsort((component, height))
     height, component = height[order], component[order]
-    return bool(((height[1:] == height[:-1]) & (component[1:] == component[:-1])).any())
+    same = (component[1:] == component[:-1]) & (height[1:] == height[:-1])
+    first = np.flatnonzero(same)
+    if len(first) > _TRIED or len(np.unique(component[first])) < len(first):
+        return None
+    # A seed is raised to the next number to come second: it must not meet another there.
+    there = height == np.nextafter(height[first], np.inf)[:, None]
+    if (there & (component == component[first, None])).any():
+        return None
+    return np.column_stack([order[first], order[first + 1]])
 
 
-def _grow(terrain: Array, seeds: Array, component: Array, free: Array, output: Array) -> None:
-    """Flood ``output`` in place from seeds, one component after the other: small heaps are fast.
+def _grow(
+    terrain: Array, seeds: Array, component: Array, free: Array, output: Array, ties: Array
+) -> Array | None:
+    """Flood ``output`` in place; None if the order of tied seeds decides where something goes."""
+    tied = np.isin(component, component[ties[:, 0]])
+    _flood_each(terrain, seeds[~tied], component[~tied], free, output)
+    if not len(ties):
+        return output
+    results = []
+    for second in ties.T:
+        raised, result = terrain.copy(), output.copy()
+        raised.ravel()[seeds[second]] = np.nextafter(terrain.ravel()[seeds[second]], np.inf)
+        _flood_each(raised, seeds[tied], component[tied], free, result)
+        results.append(result)
+    return results[0] if np.array_equal(results[0], results[1]) else None
+
+
+def _flood_each(terrain: Array, seeds: Array, component: Array, free: Array, output: Array) -> None:
+    """Flood one component after the other, in place: small heaps are fast.
 
     What ``watershed`` calls inside, on the same arrays for each component: its own checks and
     copies of the whole map would cost more than the flooding.

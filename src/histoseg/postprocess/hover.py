@@ -156,8 +156,14 @@ def _check(maps: Mapping[str, Array]) -> None:
     for name in ("np", "hv", "tp"):
         if name in maps and maps[name].shape[1:] != size:
             raise ValueError(f"map {name} is {maps[name].shape}, map np {maps['np'].shape}")
-        if name in maps and not np.isfinite(maps[name]).all():
+        if name in maps and not _finite(maps[name]):
             raise ValueError(f"map {name} has NaN or infinite values; did the training diverge?")
+
+
+def _finite(array: Array) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum()  # quicker, and not finite if any value is not
+    return bool(np.isfinite(total) or np.isfinite(array).all())
 
 
 def _classes(types: Array, labels: Array) -> Array:
@@ -200,7 +206,9 @@ def _sobel(array: Array, axis: tuple[int, int], aperture: int) -> Array:
 def _components(mask: Array, min_size: int) -> Array:
     """Number 4-connected components in raster order, int32; those below the size become 0."""
     labels = np.empty(mask.shape, dtype=np.int32)
-    count, _ = cv2.connectedComponents(mask.view(np.uint8), labels, connectivity=4, ltype=cv2.CV_32S)
+    count, _ = cv2.connectedComponents(
+        mask.view(np.uint8), labels, connectivity=4, ltype=cv2.CV_32S
+    )
     inside = labels.ravel().take(np.flatnonzero(mask))
     small = np.bincount(inside, minlength=count) < min_size
     if not small[1:].any():
