@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import Compose
 from fakes import pannuke as fake
 from histoseg import data
+from histoseg.engine.prepare import prepare
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
 from histoseg.prepare import Facts, PanNuke, RawItem, TileArrays
 from histoseg.prepare.npy_rows import NpyRows
@@ -170,3 +172,19 @@ def test_a_folder_of_other_files_is_left_alone(raw: Path, tmp_path: Path) -> Non
     shutil.copy(raw / "Fold 1/images/fold1/images.npy", mirror)
     with pytest.raises(ContractError, match="name an empty or new"):
         TileArrays(tmp_path, FACTS)
+
+
+def test_the_verb_reads_the_archives_where_they_lie(
+    raw: Path, tmp_path: Path, composed: Compose
+) -> None:
+    source = zipped(raw, tmp_path / "zips")
+    small = [f"{{name: fold_{k}.zip, into: null}}" for k in (1, 2)]
+    cfg = composed(
+        "prepare", "data=pannuke", f"raw={source}", f"output={tmp_path / 'out'}",
+        f"prepare.archives=[{','.join(small)}]", "+prepare.source.folds=[1,2]",
+        "prepare.expected.counts.fold1=4", "prepare.expected.counts.fold2=4",
+        "~prepare.expected.counts.fold3",
+    )  # fmt: skip
+    assert prepare(cfg)["counts"]["items"] == 8
+    assert sorted(path.name for path in source.iterdir()) == ["fold_1.zip", "fold_2.zip"]
+    assert_same(data.PanNuke(tmp_path / "out", [1, 2]), data.PanNuke(raw, [1, 2]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import cv2
 import pytorch_lightning as pl
@@ -66,7 +66,9 @@ class TileDataModule(pl.LightningDataModule):
 
     Args:
         dataset: The data set's class as a recipe; called with the keywords of one split.
-        splits: Keywords by split: ``train``, ``val`` and, if there is one, ``test``.
+        splits: Keywords by split: ``train``, ``val`` and, if there is one, ``test``. With ``fold``,
+            by fold first.
+        fold: Which of the folds of a published cross-validation; None for data without.
         augment: Augmentation of training records, giving tiles.
         classes: Names of the classes 1..K; empty for a data set without classes.
         colours: K RGB triples 0..255 for pictures and QuPath.
@@ -87,13 +89,14 @@ class TileDataModule(pl.LightningDataModule):
     def __init__(
         self,
         dataset: Callable[..., Records],
-        splits: Mapping[str, Mapping[str, Any]],
+        splits: Mapping[str, Any],
         augment: Augment | CentreTile,
         *,
         classes: Sequence[str],
         tile: int,
         batch_size: int,
         seed: int,
+        fold: int | None = None,
         colours: Sequence[Sequence[int]] = (),
         mpp: float | None = None,
         tiles_per_image: int = 1,
@@ -105,7 +108,8 @@ class TileDataModule(pl.LightningDataModule):
             raise ValueError(f"{len(colours)} colours for {len(classes)} classes: give one each")
         if tiles_per_image < 1:
             raise ValueError(f"tiles_per_image is {tiles_per_image}; expected 1 or more")
-        self.dataset, self.splits, self.augment = dataset, splits, augment
+        self.dataset, self.augment = dataset, augment
+        self.splits = splits if fold is None else _of_fold(splits, fold)
         self.classes, self.colours, self.mpp = list(classes), colours, mpp
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
         self.tiles_per_image = tiles_per_image
@@ -179,6 +183,13 @@ class TileDataModule(pl.LightningDataModule):
             "pin_memory": self.pin_memory,
             "worker_init_fn": _one_thread,
         }
+
+
+def _of_fold(splits: Mapping[str, Any], fold: int) -> Mapping[str, Any]:
+    chosen = splits.get(str(fold))
+    if chosen is None:
+        raise ValueError(f"fold is {fold}; these data have folds {', '.join(splits)}")
+    return cast("Mapping[str, Any]", chosen)
 
 
 def _unchanged(record: Record, seed: int) -> Record:

@@ -125,7 +125,7 @@ def _train(cfg: DictConfig, run: Path) -> None:
     best = _best_file(Path(phase.paths.phase)) or weights
     if rank() == 0:
         _copy(best, run / "best.ckpt")
-    if cfg.test and "test" in cfg.data.splits:
+    if cfg.test and "test" in instantiate(cfg.data).splits:
         score(phase, best, run / "test")
     if rank() == 0:
         _say_where(run)
