@@ -78,7 +78,7 @@ def polygon_spans(rings: Sequence[Array], owner: Array, size: tuple[int, int]) -
     if not len(rings):
         return Spans(*np.zeros((4, 0), dtype=np.int64))
     owner = np.asarray(owner, dtype=np.int64)
-    crossed = np.array([rows_crossed(ring, size) for ring in rings])
+    crossed = rows_crossed(rings, size)
     # pieces end where a polygon does: its runs are made disjoint together
     piece = np.cumsum(crossed) // AT_ONCE
     starts = np.flatnonzero((np.diff(owner) != 0) & (np.diff(piece) > 0)) + 1
@@ -89,10 +89,24 @@ def polygon_spans(rings: Sequence[Array], owner: Array, size: tuple[int, int]) -
     return Spans(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def rows_crossed(ring: Array, size: tuple[int, int]) -> float:
-    """How many times an outline passes rows of an image: what finding its pixels costs."""
-    y = np.clip(ring[:, 1], 0, size[0])
-    return float(np.abs(np.diff(y, append=y[:1])).sum())
+def rows_crossed(rings: Sequence[Array], size: tuple[int, int]) -> Array:
+    """How many times each ring passes rows of an image: what finding its pixels costs.
+
+    Args:
+        rings: R arrays (K_i, 2), K_i >= 1.
+        size: (height, width) of the image.
+
+    Returns:
+        (R,), float64.
+    """
+    if not len(rings):
+        return np.zeros(0)
+    ends = np.cumsum([len(ring) for ring in rings])
+    starts = np.append(0, ends[:-1])
+    y = np.clip(np.concatenate(rings)[:, 1], 0, size[0])
+    step = np.abs(np.diff(y, append=y[:1]))
+    step[ends - 1] = np.abs(y[ends - 1] - y[starts])
+    return np.asarray(np.add.reduceat(step, starts))
 
 
 def _spans(rings: Sequence[Array], owner: Array, size: tuple[int, int]) -> Spans:
