@@ -20,6 +20,15 @@ from histoseg.targets import hover_targets
 from histoseg.weights import hovernet as official
 from histoseg.weights import read_checkpoint
 
+ClassLoss = Callable[[Tensor, Tensor], Tensor]
+PUBLISHED: Mapping[str, ClassLoss] = {
+    "np_bce": cross_entropy,
+    "np_dice": dice,
+    "tp_bce": cross_entropy,
+    "tp_dice": dice,
+}
+"""The terms of the original on classes of pixels; what a checkpoint without ``losses`` has."""
+
 
 class HoVerNet(Module):
     """Horizontal and vertical distance maps that tear clustered nuclei apart.
@@ -30,7 +39,9 @@ class HoVerNet(Module):
             first phase does; ``none`` trains everything.
         msge_axes: ``paper`` differentiates the x map along x; ``reference`` along y, as the
             original PyTorch code does.
-        weights: Factor of each loss term by name.
+        weights: Factor of each loss term by name: ``hv_mse``, ``hv_msge`` and those of ``losses``.
+        losses: Terms on logits (B, C, H, W) and classes (B, H, W) by name, ``np_<any>`` for nuclear
+            pixels and ``tp_<any>`` for classes; None leaves one out.
         pretrained: Weights to start from; see `load_pretrained`.
         facts: What `Module` takes.
 
@@ -45,6 +56,7 @@ class HoVerNet(Module):
         network: Callable[..., Network],
         *,
         weights: Mapping[str, float],
+        losses: Mapping[str, ClassLoss | None] = PUBLISHED,
         freeze_encoder: Literal["none", "full", "reference"] = "none",
         msge_axes: Literal["paper", "reference"] = "paper",
         pretrained: str | None = None,
@@ -56,6 +68,8 @@ class HoVerNet(Module):
         if side != self.tile - 2 * self.margin:
             margin = (self.tile - side) // 2
             raise ValueError(f"{self.tile} px become {side} px: set model.margin={margin}")
+        _check_terms(losses, weights)
+        self.class_losses = {name: loss for name, loss in losses.items() if loss is not None}
         self.weights, self.msge_axes = dict(weights), msge_axes
         if pretrained is not None:
             self.load_pretrained(Path(pretrained))
@@ -70,15 +84,12 @@ class HoVerNet(Module):
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
         target = self._annotation(batch, outputs["np"].shape[-2:])
         nuclei, distances = target["np"], target["hv"]
-        terms = {
-            "np_bce": cross_entropy(outputs["np"], nuclei),
-            "np_dice": dice(outputs["np"], nuclei),
+        terms = self._class_terms("np", outputs, target) | {
             "hv_mse": hv_mse(outputs["hv"], distances),
             "hv_msge": msge(outputs["hv"], distances, nuclei, axes=self.msge_axes),
         }
         if self.classes:
-            terms["tp_bce"] = cross_entropy(outputs["tp"], target["tp"])
-            terms["tp_dice"] = dice(outputs["tp"], target["tp"])
+            terms |= self._class_terms("tp", outputs, target)
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}
 
@@ -98,6 +109,16 @@ class HoVerNet(Module):
             kinds = functional.one_hot(target["tp"], 1 + len(self.classes))
             maps["tp"] = kinds.movedim(-1, 1).float()
         return maps
+
+    def _class_terms(
+        self, branch: str, outputs: Outputs, target: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """The terms of one branch, by name."""
+        return {
+            name: loss(outputs[branch], target[branch])
+            for name, loss in self.class_losses.items()
+            if name.startswith(f"{branch}_")
+        }
 
     def _annotation(self, batch: Sample, size: Sequence[int]) -> dict[str, Tensor]:
         """Targets of the losses, made from the whole tile and then cropped to the output."""
@@ -130,3 +151,20 @@ class HoVerNet(Module):
             else:
                 weights = fresh | official.encoder_from_official(state, fresh).found
         self.network.load_state_dict(weights)
+
+
+def _check_terms(losses: Mapping[str, ClassLoss | None], weights: Mapping[str, float]) -> None:
+    """Refuse terms of no branch, and terms and weights that do not name each other."""
+    foreign = [name for name in losses if not name.startswith(("np_", "tp_"))]
+    if foreign:
+        raise ValueError(
+            f"loss {foreign[0]!r} is of no branch: name it np_<any> (nuclear pixels) or tp_<any> "
+            "(classes); the terms of hv are fixed, model.weights has their factors"
+        )
+    used = {"hv_mse", "hv_msge", *(name for name, loss in losses.items() if loss is not None)}
+    lacking, spare = sorted(used - set(weights)), sorted(set(weights) - used - set(losses))
+    if lacking or spare:
+        raise ValueError(
+            f"model.weights lacks {lacking} and names {spare}, which are no terms: "
+            f"it has to name {sorted(used)}"
+        )
