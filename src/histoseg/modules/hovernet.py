@@ -15,6 +15,7 @@ from histoseg.contracts import Maps, Sample
 from histoseg.losses import cross_entropy, dice, hv_mse, msge
 from histoseg.modules.base import Module, Outputs
 from histoseg.networks import HoVerNet as Network
+from histoseg.networks.blocks.frozen import Freeze
 from histoseg.ops.crop import centre_crop
 from histoseg.targets import hover_targets
 from histoseg.weights import hovernet as official
@@ -35,8 +36,9 @@ class HoVerNet(Module):
 
     Args:
         network: Recipe of `histoseg.networks.HoVerNet`, given the number of classes.
-        freeze_encoder: ``full`` trains the decoders alone; ``reference`` is what the original's
-            first phase does; ``none`` trains everything.
+        freeze_encoder: ``full`` trains the decoders alone; ``weights`` too, but batch norms go on
+            collecting statistics; ``statistics`` trains everything with batch norms that keep
+            theirs; ``reference`` is what the original's first phase does; ``none`` holds nothing.
         msge_axes: ``paper`` differentiates the x map along x; ``reference`` along y, as the
             original PyTorch code does.
         weights: Factor of each loss term by name: ``hv_mse``, ``hv_msge`` and those of ``losses``.
@@ -57,7 +59,7 @@ class HoVerNet(Module):
         *,
         weights: Mapping[str, float],
         losses: Mapping[str, ClassLoss | None] = PUBLISHED,
-        freeze_encoder: Literal["none", "full", "reference"] = "none",
+        freeze_encoder: Freeze = "none",
         msge_axes: Literal["paper", "reference"] = "paper",
         pretrained: str | None = None,
         **facts: Any,
