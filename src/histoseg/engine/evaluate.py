@@ -16,6 +16,7 @@ from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank, ranks_to_start
 from histoseg.engine.record import log_hparams, write_json, write_provenance
 from histoseg.engine.trainer import build_trainer
+from histoseg.ops.symmetry import symmetries
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     module = checkpoint.build(cfg)
     if weights is not None:
         checkpoint.load_weights(module, weights)
+    module.symmetries = symmetries(cfg.get("tta", "none"))
     per_image = PerImageScores(folder, worst=cfg.worst)
     trainer = build_trainer(cfg, [per_image])
     trainer.test(module, datamodule=instantiate(cfg.data), verbose=False)

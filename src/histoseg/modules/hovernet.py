@@ -17,6 +17,7 @@ from histoseg.modules.base import Module, Outputs
 from histoseg.networks import HoVerNet as Network
 from histoseg.networks.blocks.frozen import Freeze
 from histoseg.ops.crop import centre_crop
+from histoseg.ops.symmetry import Symmetry
 from histoseg.targets import hover_targets
 from histoseg.weights import hovernet as official
 from histoseg.weights import read_checkpoint
@@ -101,6 +102,12 @@ class HoVerNet(Module):
         if self.classes:
             maps["tp"] = outputs["tp"].float().softmax(1)
         return maps
+
+    @override
+    def turned_back(self, maps: Maps, symmetry: Symmetry) -> Maps:
+        scalars = {name: m for name, m in maps.items() if name != "hv"}
+        vectors = {"hv": symmetry.undo_vectors(maps["hv"])}
+        return super().turned_back(scalars, symmetry) | vectors
 
     @override
     def targets(self, batch: Sample) -> Maps:
