@@ -7,6 +7,7 @@ from histoseg.data.dsb2018 import DSB2018 as DSB2018
 from histoseg.data.folder import NucleiFolder as NucleiFolder
 from histoseg.data.pannuke import PanNuke as PanNuke
 from histoseg.data.sample import to_sample as to_sample
+from histoseg.data.sampling import Sampling as Sampling
 from histoseg.data.stain_jitter import HEDJitter as HEDJitter
 from histoseg.data.synthetic import SyntheticTissue as SyntheticTissue
 from histoseg.data.tile import RandomTile as RandomTile

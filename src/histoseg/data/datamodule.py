@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
+import numpy as np
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset
 from typing_extensions import override
 
-from histoseg.contracts import Record, Sample
+from histoseg.contracts import Array, Record, Sample
 from histoseg.data.augment import Augment
+from histoseg.data.counts import Records
 from histoseg.data.draws import Draw, Draws
 from histoseg.data.sample import to_sample
+from histoseg.data.sampling import Sampling
 from histoseg.data.tile import centre_tile
-
-
-class Records(Protocol):
-    """A data set: map-style, giving records."""
-
-    def __len__(self) -> int:
-        """Number of items."""
-
-    def __getitem__(self, index: int) -> Record:
-        """One item, as stored."""
 
 
 class Tiles(Dataset[Sample]):
@@ -68,6 +61,7 @@ class TileDataModule(pl.LightningDataModule):
         batch_size: Tiles in a batch, per device.
         tiles_per_image: Random tiles of each training image in an epoch; one is right where
             images are tiles, and too few where they are large.
+        sampling: How often each training image is drawn; None for once an epoch.
         num_workers: Loader processes per device.
         seed: Seed of order and augmentation.
         pin_memory: Page-locked batches, for faster copies to a GPU.
@@ -86,6 +80,7 @@ class TileDataModule(pl.LightningDataModule):
         colours: Sequence[Sequence[int]] = (),
         mpp: float | None = None,
         tiles_per_image: int = 1,
+        sampling: Sampling | None = None,
         num_workers: int = 0,
         pin_memory: bool = False,
     ) -> None:
@@ -97,7 +92,7 @@ class TileDataModule(pl.LightningDataModule):
         self.dataset, self.splits, self.augment = dataset, splits, augment
         self.classes, self.colours, self.mpp = list(classes), colours, mpp
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
-        self.tiles_per_image = tiles_per_image
+        self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self._open: dict[str, Records] = {}
 
@@ -115,10 +110,14 @@ class TileDataModule(pl.LightningDataModule):
 
     @override
     def train_dataloader(self) -> DataLoader[Sample]:
-        tiles = Tiles(self.records("train"), self.augment, self.tiles_per_image)
+        records = self.records("train")
+        tiles = Tiles(records, self.augment, self.tiles_per_image)
+        weights = self.sampling.weights(records, self.classes) if self.sampling else None
         length = len(Draws(len(tiles), seed=self.seed, shuffle=True))
         # a last, smaller batch would weigh its tiles more; but never drop the only batch
-        return self._loader(tiles, shuffle=True, drop_last=length >= self.batch_size)
+        drop_last = length >= self.batch_size
+        draws = None if weights is None else np.tile(weights, self.tiles_per_image)
+        return self._loader(tiles, shuffle=True, drop_last=drop_last, weights=draws)
 
     @override
     def val_dataloader(self) -> DataLoader[Sample]:
@@ -138,11 +137,12 @@ class TileDataModule(pl.LightningDataModule):
         shuffle: bool = False,
         drop_last: bool = False,
         batch_size: int | None = None,
+        weights: Array | None = None,
     ) -> DataLoader[Sample]:
         return DataLoader(
             tiles,
             batch_size=batch_size or self.batch_size,
-            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle),
+            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle, weights=weights),
             drop_last=drop_last,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
