@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
@@ -27,12 +28,19 @@ class Tiles(Dataset[Sample]):
         records: The data set.
         augment: Record and seed to the record of a tile.
         per_image: How often each record is an item: item i is record ``i % len(records)``.
+        normalise: What is done to each whole image (H, W, 3) first.
     """
 
     def __init__(
-        self, records: Records, augment: Callable[[Record, int], Record], per_image: int = 1
+        self,
+        records: Records,
+        augment: Callable[..., Record],
+        per_image: int = 1,
+        normalise: Callable[[Array], Array] | None = None,
     ) -> None:
         self.records, self.augment, self.per_image = records, augment, per_image
+        self.normalise = normalise
+        self.needs_donor = getattr(augment, "needs_donor", False)
 
     def __len__(self) -> int:
         """Number of items."""
@@ -41,7 +49,22 @@ class Tiles(Dataset[Sample]):
     def __getitem__(self, draw: Draw | int) -> Sample:
         """Load one item and augment it with the seed of its draw (0 for a plain index)."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
-        return to_sample(self.augment(self.records[item % len(self.records)], seed))
+        record = self._record(item % len(self.records))
+        if self.needs_donor:
+            return to_sample(self.augment(record, seed, donor=partial(self._donor, seed)))
+        return to_sample(self.augment(record, seed))
+
+    def _record(self, index: int) -> Record:
+        record = self.records[index]
+        if self.normalise is not None:
+            record = record.copy()
+            record["image"] = self.normalise(record["image"])
+        return record
+
+    def _donor(self, seed: int) -> Array:
+        """The image of any record, drawn apart from the augmentation of the item."""
+        index = np.random.default_rng([seed, 1]).integers(len(self.records))
+        return self._record(int(index))["image"]
 
 
 class TileDataModule(pl.LightningDataModule):
@@ -65,6 +88,7 @@ class TileDataModule(pl.LightningDataModule):
         num_workers: Loader processes per device.
         seed: Seed of order and augmentation.
         pin_memory: Page-locked batches, for faster copies to a GPU.
+        normalise: What a model wants done to each whole image first; of all splits.
     """
 
     def __init__(
@@ -83,6 +107,7 @@ class TileDataModule(pl.LightningDataModule):
         sampling: Sampling | None = None,
         num_workers: int = 0,
         pin_memory: bool = False,
+        normalise: Callable[[Array], Array] | None = None,
     ) -> None:
         super().__init__()
         if len(colours) not in (0, len(classes)):
@@ -94,6 +119,7 @@ class TileDataModule(pl.LightningDataModule):
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
         self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory
+        self.normalise = normalise
         self._open: dict[str, Records] = {}
 
     def records(self, split: str) -> Records:
@@ -111,7 +137,7 @@ class TileDataModule(pl.LightningDataModule):
     @override
     def train_dataloader(self) -> DataLoader[Sample]:
         records = self.records("train")
-        tiles = Tiles(records, self.augment, self.tiles_per_image)
+        tiles = Tiles(records, self.augment, self.tiles_per_image, self.normalise)
         weights = self.sampling.weights(records, self.classes) if self.sampling else None
         length = len(Draws(len(tiles), seed=self.seed, shuffle=True))
         # a last, smaller batch would weigh its tiles more; but never drop the only batch
@@ -121,11 +147,12 @@ class TileDataModule(pl.LightningDataModule):
 
     @override
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(Tiles(self.records("val"), self._centre))
+        return self._loader(Tiles(self.records("val"), self._centre, normalise=self.normalise))
 
     @override
     def test_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(Tiles(self.records("test"), _unchanged), batch_size=1)
+        tiles = Tiles(self.records("test"), _unchanged, normalise=self.normalise)
+        return self._loader(tiles, batch_size=1)
 
     def _centre(self, record: Record, seed: int) -> Record:
         return centre_tile(record, self.tile)

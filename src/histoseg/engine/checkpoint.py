@@ -110,6 +110,9 @@ def build(cfg: DictConfig) -> Module:
             f"{cfg.model._target_} gives {type(module).__name__}, not a histoseg Module"
         )
     module.recipe = record(cfg)
+    settings = getattr(module.normalise, "settings", None)
+    if settings is not None:  # numbers in place of the file that they were measured in
+        module.recipe["model"]["normalise"] |= settings()
     return module.to(memory_format=torch.channels_last) if cfg.get("channels_last") else module
 
 

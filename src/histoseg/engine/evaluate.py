@@ -6,12 +6,12 @@ import logging
 from pathlib import Path
 
 import pytorch_lightning as pl
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
+from histoseg.engine.data import build_data
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank, ranks_to_start
 from histoseg.engine.record import log_hparams, write_json, write_provenance
@@ -64,7 +64,7 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     module.symmetries = symmetries(cfg.get("tta", "none"))
     per_image = PerImageScores(folder, worst=cfg.worst)
     trainer = build_trainer(cfg, [per_image])
-    trainer.test(module, datamodule=instantiate(cfg.data), verbose=False)
+    trainer.test(module, datamodule=build_data(cfg, module), verbose=False)
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if rank() == 0:
         write_json(folder / "metrics.json", {**scores, **per_image.summary})
