@@ -26,7 +26,7 @@ _MIN_ANGLE: Final = 0.05
 """Radians between two stains; less is one stain and noise."""
 _MAX_CHANGE: Final = 5.0
 """Most that an amount is multiplied or divided by, so that a trace of a stain stays one."""
-_DENSITY: Final = -np.log((np.arange(256, dtype=np.float32) + 1) / _LIGHT)
+_DENSITY: Final[Array] = -np.log((np.arange(256, dtype=np.float32) + 1) / _LIGHT)
 
 
 @dataclass(frozen=True)
