@@ -107,7 +107,8 @@ def test_a_command_of_the_pages_composes(command: str) -> None:
     assert (ROOT / "src" / "histoseg" / "cli" / f"{verb}.py").is_file(), f"no verb {verb}"
     cfg = composed(verb, overrides)
     for phase in phases(cfg) if verb == "train" else [cfg]:
-        OmegaConf.to_container(phase.data if "data" in phase else phase.model, resolve=True)
+        node = phase.get("data") or phase.get("model") or OmegaConf.create()
+        OmegaConf.to_container(node, resolve=True)
 
 
 @pytest.mark.usefixtures("conf")
@@ -124,6 +125,7 @@ def test_the_pages_have_commands() -> None:
         "train",
         "evaluate",
         "predict",
+        "score",
         "view",
     }
     assert len(COMMANDS) > 30

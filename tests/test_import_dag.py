@@ -13,6 +13,7 @@ MAY_IMPORT = {
         room: {"ops"}
         for room in (
             "slides",
+            "annotations",
             "writers",
             "networks",
             "weights",
@@ -23,8 +24,8 @@ MAY_IMPORT = {
             "analysis",
         )
     },
-    "data": {"ops", "slides"},
-    "prepare": {"ops", "slides", "writers"},
+    "data": {"ops", "slides", "annotations"},
+    "prepare": {"ops", "slides", "annotations", "writers"},
     "modules": {"ops", "networks", "weights", "targets", "losses", "postprocess", "metrics"},
     "callbacks": {"ops", "slides", "writers", "metrics"},
 }
@@ -36,7 +37,7 @@ CONFINED = {
     "hydra": {"engine", "cli"},
     "omegaconf": {"engine", "cli"},
     "albumentations": {"data"},
-    "tifffile": {"slides", "writers", "prepare", "data"},
+    "tifffile": {"slides", "annotations", "writers", "prepare", "data"},
 }
 FILES = sorted(SRC.rglob("*.py"))
 

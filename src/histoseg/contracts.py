@@ -44,6 +44,9 @@ class Record(TypedDict, total=False):
         image: (H, W, C), uint8 in 0..255, or float32 in [0, 1].
         instances: (H, W), int32. 0 is background; every other id is one object.
         semantic: (H, W), uint8 in 0..K. The class of each pixel.
+        ignore: (H, W), bool. True where the annotation says nothing: neither trained nor scored.
+        points: (N, 3), float32: x, y and class (0..K) of nuclei of which only the place is known.
+            For evaluation; such records are not augmented.
         tissue: Organ or tissue of the image, where the data set knows it.
         place: Where the item was cut.
     """
@@ -51,6 +54,8 @@ class Record(TypedDict, total=False):
     image: Array
     instances: Array
     semantic: Array
+    ignore: Array
+    points: Array
     tissue: str
     place: Place
 
@@ -62,6 +67,9 @@ class Sample(TypedDict, total=False):
         image: (C, H, W), float32 in [0, 1].
         instances: (H, W), int64, ids as in `Record`.
         semantic: (H, W), int64 in 0..K.
+        ignore: (H, W), bool, as in `Record`.
+        points: (N, 3), float32, as in `Record`; images of a batch need equally many, so batches
+            are of one image.
         tissue: As in `Record`; a list of B strings in a batch.
         place: As in `Record`; in a batch its fields are a list and three tensors.
     """
@@ -69,6 +77,8 @@ class Sample(TypedDict, total=False):
     image: Tensor
     instances: Tensor
     semantic: Tensor
+    ignore: Tensor
+    points: Tensor
     tissue: str
     place: Place
 
@@ -131,3 +141,77 @@ class Prediction:
     colours: tuple[tuple[int, int, int], ...] = ()
     mpp: float | None = None
     maps: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of a report, with all that one has to know to quote it.
+
+    Attributes:
+        group: ``overall``, ``class`` or ``tissue``.
+        of: Name of the class or tissue; "" overall.
+        name: What is measured: ``pq``, ``f1``.
+        average: How images are put together: ``image mean``, ``tissue mean``, ``class mean`` or
+            ``pooled`` (counts of all images added up first).
+        value: The score; NaN where it says nothing.
+        low: Lower end of the confidence interval; NaN where there is none.
+        high: Upper end.
+        n: How many ``unit`` the average is over.
+        unit: ``images``, ``tissues``, ``classes`` or ``nuclei``.
+    """
+
+    group: str
+    of: str
+    name: str
+    average: str
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One score of two models on the same images: second minus first.
+
+    Attributes:
+        first: Score of the first model.
+        second: Score of the second model.
+        value: Their difference.
+        low: Lower end of its confidence interval, of paired draws.
+        high: Upper end.
+        p_permutation: Two-sided, by exchanging the two models' results of an image.
+        p_wilcoxon: Two-sided signed-rank test over images; NaN where a score is not a mean of
+            images.
+        n: Pairs (images, or groups of images) behind both tests.
+    """
+
+    first: Score
+    second: Score
+    value: float
+    low: float
+    high: float
+    p_permutation: float
+    p_wilcoxon: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """All scores of predictions against truths.
+
+    Attributes:
+        scores: The numbers.
+        classes: Names of the classes 1..K.
+        images: One row an image: name, tissue, scores.
+        confusion: (2 + K, 2 + K), int64: rows as annotated, columns as predicted; first without
+            partner, then without class, then the classes.
+        settings: How it was made: radius, draws, confidence, seed.
+    """
+
+    scores: tuple[Score, ...]
+    classes: tuple[str, ...]
+    images: tuple[Mapping[str, str | float], ...]
+    confusion: Array
+    settings: Mapping[str, Any] = field(default_factory=dict)

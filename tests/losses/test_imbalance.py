@@ -9,7 +9,7 @@ from torch import Tensor
 
 from histoseg.losses import cross_entropy, dice, focal, tversky, unified_focal
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
 ALL = [
     partial(focal, gamma=0),
     partial(focal, gamma=0.5),
@@ -37,7 +37,7 @@ def test_focal_without_gamma_is_cross_entropy(classes: int) -> None:
 def test_tversky_with_halves_is_dice(classes: int) -> None:
     logits, target = pair(classes)
     torch.testing.assert_close(
-        tversky(logits, target, 0.5, 0.5, background=True), dice(logits, target)
+        tversky(logits, target, alpha=0.5, beta=0.5, background=True), dice(logits, target)
     )
 
 
@@ -56,7 +56,9 @@ def test_focal_is_its_formula() -> None:
     for b, y, x in torch.cartesian_prod(torch.arange(2), torch.arange(5), torch.arange(6)):
         c = int(target[b, y, x])
         total -= alpha[c] * (1 - p[b, c, y, x]) ** 3 * p[b, c, y, x].log()
-    assert focal(logits, target, 3, alpha).item() == pytest.approx(float(total) / 60, rel=1e-9)
+    assert focal(logits, target, gamma=3, alpha=alpha).item() == pytest.approx(
+        float(total) / 60, rel=1e-9
+    )
 
 
 def test_unified_focal_of_two_classes_is_the_authors_formula() -> None:
@@ -150,3 +152,17 @@ def test_parameters_out_of_range_are_refused() -> None:
         tversky(logits, target, alpha=-0.1)
     with pytest.raises(ValueError, match=r"gamma 1 in \[0, 1\)"):
         unified_focal(logits, target, gamma=1)
+
+
+@pytest.mark.parametrize("loss", ALL)
+def test_pixels_that_do_not_count_change_nothing(loss: Loss) -> None:
+    logits, target = pair(3, side=6)
+    keep = torch.rand(target.shape) < 0.5
+    other = torch.where(keep.unsqueeze(1), logits, torch.randn_like(logits))
+    wrong = torch.where(keep, target, (target + 1) % 3)
+    torch.testing.assert_close(loss(other, wrong, keep), loss(logits, target, keep))
+    everything = torch.ones_like(keep)
+    torch.testing.assert_close(loss(logits, target, everything), loss(logits, target))
+    assert loss(logits, target, ~everything).isfinite()
+    with pytest.raises(ValueError, match="expected keep"):
+        loss(logits, target, keep[:1])

@@ -16,7 +16,8 @@ def built(composed: Compose, *more: str) -> tuple[HoVerNet, Sample]:
     more = ("data.num_workers=0", "data.batch_size=2", "data.splits.train.length=4", *more)
     cfg = composed("train", "model=hovernet", "data=synthetic", *more, tiny="hovernet")
     data: TileDataModule = instantiate(cfg.data)
-    return instantiate(cfg.model), next(iter(data.train_dataloader()))
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    return instantiate(cfg.model), batch
 
 
 def test_all_terms_are_finite_and_reach_every_parameter(composed: Compose) -> None:

@@ -8,6 +8,7 @@ import sys
 VERBS = {
     "train": "train a model: histoseg train model=hovernet data=pannuke",
     "evaluate": "score a checkpoint: histoseg evaluate ckpt=<run>",
+    "score": "score files against files: histoseg score pred=<folder> true=<folder>",
     "predict": "run it on images: histoseg predict ckpt=<run> input=<folder> output=<folder>",
     "view": "look at augmented samples before training: histoseg view data=pannuke n=16",
 }

@@ -13,7 +13,7 @@ import numpy as np
 from histoseg.contracts import Array, Record
 from histoseg.ops.components import split_components
 
-_MAPS = ("instances", "semantic")
+_MAPS = ("instances", "semantic", "ignore")
 
 
 class Augment:
@@ -65,25 +65,39 @@ class Augment:
             The augmented record: same keys and types, the size that the transforms leave.
 
         Raises:
-            ValueError: If image and maps differ in size.
+            ValueError: If image and maps differ in size, or the record has points: a warp mirrors
+                nuclei that have none, so annotated points are for evaluation only.
         """
+        if "points" in record:
+            raise ValueError("a record with points is for evaluation and is not augmented")
         self._pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        arrays: dict[str, Any] = {"image": record["image"]}
+        arrays, ids = _arrays(record)
         if donor is not None:
             arrays["donor"] = donor
-        ids = None
-        if "instances" in record:
-            arrays["instances"], ids = _narrow(record["instances"])
-        if "semantic" in record:
-            arrays["semantic"] = record["semantic"]
         out = self._pipeline(**arrays)
         augmented = record.copy()
         augmented["image"] = out["image"]
-        if ids is not None:
-            augmented["instances"] = split_components(ids[out["instances"]])
+        if "instances" in record:
+            instances = out["instances"] if ids is None else ids.take(out["instances"])
+            augmented["instances"] = split_components(instances)
         if "semantic" in record:
             augmented["semantic"] = out["semantic"]
+        if "ignore" in record:
+            augmented["ignore"] = out["ignore"].astype(bool)
         return augmented
+
+
+def _arrays(record: Record) -> tuple[dict[str, Any], Array | None]:
+    """Image and maps as the pipeline takes them, and the table back to the ids if there is one."""
+    arrays: dict[str, Any] = {"image": record["image"]}
+    ids: Array | None = None
+    if "instances" in record:
+        arrays["instances"], ids = _narrow(record["instances"])
+    if "semantic" in record:
+        arrays["semantic"] = record["semantic"]
+    if "ignore" in record:
+        arrays["ignore"] = record["ignore"].astype(np.uint8)  # OpenCV warps no bool
+    return arrays, ids
 
 
 def _needs_donor(step: A.BasicTransform | A.BaseCompose) -> bool:
@@ -92,11 +106,10 @@ def _needs_donor(step: A.BasicTransform | A.BaseCompose) -> bool:
     return "donor" in step.targets_as_params
 
 
-def _narrow(labels: Array) -> tuple[Array, Array]:
-    """Ids as uint16, which every OpenCV warps, and the table that leads back (int32)."""
-    highest = int(labels.max(initial=0))
-    if highest < 2**16:
-        return labels.astype(np.uint16), np.arange(highest + 1, dtype=np.int32)
+def _narrow(labels: Array) -> tuple[Array, Array | None]:
+    """Ids as uint16, which every OpenCV warps, and the table that leads back if they are others."""
+    if int(labels.max(initial=0)) < 2**16:
+        return labels.astype(np.uint16), None
     ids, position = np.unique(labels, return_inverse=True)
     if len(ids) > 2**16 - 1:
         raise ValueError(f"{len(ids)} instances in one record; at most 65534 can be augmented")

@@ -14,15 +14,19 @@ from typing_extensions import override
 
 from histoseg.contracts import Array, Record, Sample
 from histoseg.data.augment import Augment
-from histoseg.data.counts import Records
+from histoseg.data.centre import CentreTile
+from histoseg.data.counts import Records as Records
 from histoseg.data.draws import Draw, Draws
-from histoseg.data.sample import to_sample
+from histoseg.data.file_dataset import FileDataset
+from histoseg.data.sample import packed, widened
 from histoseg.data.sampling import Sampling
-from histoseg.data.tile import centre_tile
+from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
 
 
 class Tiles(Dataset[Sample]):
     """A data set seen through an augmentation (training) or a centre crop (validation).
+
+    Items are `packed`: `widened` makes of one, or of a batch, what a model takes.
 
     Args:
         records: The data set.
@@ -47,12 +51,12 @@ class Tiles(Dataset[Sample]):
         return self.per_image * len(self.records)
 
     def __getitem__(self, draw: Draw | int) -> Sample:
-        """Load one item and augment it with the seed of its draw (0 for a plain index)."""
+        """Load one item, augment it with the seed of its draw (0 for a plain index), pack it."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
         record = self._record(item % len(self.records))
         if self.needs_donor:
-            return to_sample(self.augment(record, seed, donor=partial(self._donor, seed)))
-        return to_sample(self.augment(record, seed))
+            return packed(self.augment(record, seed, donor=partial(self._donor, seed)))
+        return packed(self.augment(record, seed))
 
     def _record(self, index: int) -> Record:
         record = self.records[index]
@@ -73,6 +77,9 @@ class TileDataModule(pl.LightningDataModule):
     Training draws augmented tiles; validation sees the centre tile of each image; test sees whole
     images, one at a time, since a score is only comparable when nothing of an image is left out.
 
+    Loaders give packed batches (uint8 and int32); the trainer widens each on the device, by
+    `on_after_batch_transfer`. Whoever loops over a loader by hand calls it too.
+
     Args:
         dataset: The data set's class as a recipe; called with the keywords of one split.
         splits: Keywords by split: ``train``, ``val`` and, if there is one, ``test``.
@@ -89,13 +96,17 @@ class TileDataModule(pl.LightningDataModule):
         seed: Seed of order and augmentation.
         pin_memory: Page-locked batches, for faster copies to a GPU.
         normalise: What a model wants done to each whole image first; of all splits.
+
+    Attributes:
+        skipped: Images that the last test left out because they could not be read (with
+            ``dataset.on_error=skip``; else the first of them stops the test).
     """
 
     def __init__(
         self,
         dataset: Callable[..., Records],
         splits: Mapping[str, Mapping[str, Any]],
-        augment: Augment,
+        augment: Augment | CentreTile,
         *,
         classes: Sequence[str],
         tile: int,
@@ -120,6 +131,7 @@ class TileDataModule(pl.LightningDataModule):
         self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self.normalise = normalise
+        self.skipped: list[Skipped] = []
         self._open: dict[str, Records] = {}
 
     def records(self, split: str) -> Records:
@@ -147,15 +159,32 @@ class TileDataModule(pl.LightningDataModule):
 
     @override
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(Tiles(self.records("val"), self._centre, normalise=self.normalise))
+        return self._loader(
+            Tiles(self.records("val"), CentreTile(self.tile), normalise=self.normalise)
+        )
 
     @override
     def test_dataloader(self) -> DataLoader[Sample]:
-        tiles = Tiles(self.records("test"), _unchanged, normalise=self.normalise)
-        return self._loader(tiles, batch_size=1)
+        records = self.records("test")
+        if not isinstance(records, FileDataset):
+            tiles = Tiles(records, _unchanged, normalise=self.normalise)
+            return self._loader(tiles, batch_size=1)
+        # a neighbour in place of an unreadable image would count twice, and nobody would know
+        images = WholeImages(
+            Tiles(Exactly(records), _unchanged, normalise=self.normalise), records.ids
+        )
+        return ReadableImages(
+            images,
+            self.skipped,
+            records.on_error,
+            sampler=Draws(len(images), seed=self.seed, shuffle=False),
+            **self._options(),
+        )
 
-    def _centre(self, record: Record, seed: int) -> Record:
-        return centre_tile(record, self.tile)
+    @override
+    def on_after_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
+        """Make of a packed batch, on the device by now, one that models take."""
+        return widened(batch)
 
     def _loader(
         self,
@@ -171,11 +200,16 @@ class TileDataModule(pl.LightningDataModule):
             batch_size=batch_size or self.batch_size,
             sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle, weights=weights),
             drop_last=drop_last,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=self.pin_memory,
-            worker_init_fn=_one_thread,
+            **self._options(),
         )
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "pin_memory": self.pin_memory,
+            "worker_init_fn": _one_thread,
+        }
 
 
 def _unchanged(record: Record, seed: int) -> Record:

@@ -8,11 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
+from histoseg.annotations import (
+    LABEL_SUFFIXES,
+    as_labels,
+    mat_semantic,
+    read_labels,
+    read_mat,
+)
 from histoseg.contracts import Array, Place, Record
 from histoseg.data.file_dataset import FileDataset, OnError, check_same_size
-from histoseg.data.label_file import LABEL_SUFFIXES, as_labels, read_labels, read_mat
 from histoseg.data.splits import FRACTIONS, split_items
-from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
+from histoseg.errors import ContractError, DatasetNotFoundError
 from histoseg.slides import IMAGE_SUFFIXES, read_image
 
 _log = logging.getLogger(__name__)
@@ -87,7 +93,7 @@ class NucleiFolder(FileDataset):
             if self._semantic is not None:
                 semantic = read_labels(self._semantic[name])
             else:
-                semantic = _mat_semantic(arrays or {}, instances, path)
+                semantic = mat_semantic(arrays or {}, instances, path)
             check_same_size(name, image.shape, semantic.shape, "class map")
             record["semantic"] = self._mapped(semantic, name)
         return record
@@ -161,20 +167,3 @@ def _group(stem: str, pattern: str | None) -> str:
     if match is None:
         raise ContractError(f"group_pattern {pattern!r} finds no group in {stem!r}")
     return match[0]
-
-
-def _mat_semantic(arrays: Mapping[str, Array], instances: Array, path: Path) -> Array:
-    if "type_map" in arrays:
-        return as_labels(arrays["type_map"], f"type_map of {path}")
-    ids = np.unique(instances[instances > 0])
-    if not len(ids):
-        return np.zeros_like(instances)
-    if "inst_type" not in arrays:
-        raise UnreadableFileError(f"{path} has neither 'type_map' nor 'inst_type': no classes")
-    types = as_labels(np.atleast_2d(arrays["inst_type"]), f"inst_type of {path}").ravel()
-    if len(types) != len(ids):
-        raise UnreadableFileError(
-            f"{path}: inst_type has {len(types)} rows for {len(ids)} ids of inst_map"
-        )
-    with_background = np.concatenate([[0], types]).astype(np.int32)
-    return with_background[np.searchsorted(ids, instances, side="right")]

@@ -114,7 +114,8 @@ def centre_tile(record: Record, size: int) -> Record:
         size: Side of the tile, px.
 
     Returns:
-        The record of the tile. Its ``place`` moves with it. Ids stay as annotated, unless the
+        The record of the tile. Its ``place`` moves with it, and points outside are left out (a
+        mirrored nucleus has no point of its own). Ids stay as annotated, unless the
         image was mirrored: then each mirrored part that stands apart has a new id.
     """
     height, width = record["image"].shape[:2]
@@ -126,6 +127,12 @@ def centre_tile(record: Record, size: int) -> Record:
         tile["instances"] = split_components(instances) if min(top, left) < 0 else instances
     if "semantic" in record:
         tile["semantic"] = cut(record["semantic"], top, left, size)
+    if "ignore" in record:
+        tile["ignore"] = cut(record["ignore"], top, left, size)
+    if "points" in record:
+        points = record["points"] - np.array([left, top, 0], dtype=np.float32)
+        inside = ((points[:, :2] > -0.5) & (points[:, :2] < size - 0.5)).all(axis=1)
+        tile["points"] = points[inside]
     if "place" in record:
         place = record["place"]
         tile["place"] = place._replace(x=place.x + left, y=place.y + top)

@@ -9,13 +9,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from histoseg.errors import ContractError
 
+_MAPS = frozenset({"instances", "semantic"})
 
-def check_contract(cfg: DictConfig, conf: Path | None = None) -> None:
+
+def check_contract(cfg: DictConfig, conf: Path | None = None, *, scoring: bool = False) -> None:
     """Refuse a model that needs what the data do not give.
 
     Args:
         cfg: A composed configuration with ``model`` and ``data``.
         conf: Folder of the configuration, to name the data that would fit.
+        scoring: Nothing is trained: annotated points are enough, whatever their classes.
 
     Raises:
         ContractError: Naming what is missing and the data that fit.
@@ -23,19 +26,33 @@ def check_contract(cfg: DictConfig, conf: Path | None = None) -> None:
     needed = _needed(cfg)
     given = _provided(cfg.data.dataset._target_)
     missing = needed - given
+    if scoring and gives_points(cfg):
+        missing -= _MAPS
     model, given_by = _name(cfg.model._target_), _name(cfg.data.dataset._target_)
     if missing:
         fitting = "" if conf is None else f". Data that fit: {', '.join(_fitting(needed, conf))}"
+        points = (
+            ". Points say where nuclei are, not how they are shaped: nothing can be trained on "
+            "them, but histoseg evaluate scores a trained model against them"
+        )
         raise ContractError(
-            f"{model} needs {_list(needed)}; {given_by} gives {_list(given)}{fitting}"
+            f"{model} needs {_list(needed)}; {given_by} gives {_list(given)}"
+            f"{points if gives_points(cfg) else ''}{fitting}"
         )
     if cfg.data.tile < cfg.model.tile:
         raise ContractError(
             f"{model} takes tiles of {cfg.model.tile} px, data.tile is {cfg.data.tile}: "
             f"set data.tile={cfg.model.tile}"
         )
-    if OmegaConf.is_list(cfg.model.classes) and cfg.model.classes:
+    same = not gives_points(cfg) and OmegaConf.is_list(cfg.model.classes)
+    if same and cfg.model.classes:
         _check_classes(cfg)
+
+
+def gives_points(cfg: DictConfig) -> bool:
+    """Whether the data annotate places of nuclei instead of their shapes."""
+    given = _provided(cfg.data.dataset._target_)
+    return "points" in given and not given & _MAPS
 
 
 def _check_classes(cfg: DictConfig) -> None:

@@ -13,12 +13,22 @@ from omegaconf import DictConfig
 from histoseg.contracts import Array, Sample
 from histoseg.data.datamodule import TileDataModule, Tiles
 from histoseg.data.draws import Draw
+from histoseg.data.sample import widened
 from histoseg.engine import checkpoint
 from histoseg.engine.contract import check_contract
 from histoseg.engine.data import build_data
 from histoseg.modules.base import Module
 from histoseg.ops.crop import centre_crop
-from histoseg.writers import Colours, map_pictures, outlined, panel, to_uint8, write_png
+from histoseg.writers import (
+    Colours,
+    dotted,
+    hatched,
+    map_pictures,
+    outlined,
+    panel,
+    to_uint8,
+    write_png,
+)
 
 log = logging.getLogger(__name__)
 COLUMNS = 8  # pictures in a row, where a sample is one picture
@@ -48,7 +58,7 @@ def view(cfg: DictConfig) -> Path:
     rng = np.random.default_rng(cfg.seed)
     draws = [Draw(int(i), int(rng.integers(2**32))) for i in rng.permutation(len(tiles))[: cfg.n]]
     colours = module.colours if module else [(c[0], c[1], c[2]) for c in data.colours]
-    cells = [_pictures(tiles[draw], module, colours) for draw in draws]
+    cells = [_pictures(widened(tiles[draw]), module, colours) for draw in draws]
     titles = list(cells[0])
     flat = [picture for cell in cells for picture in cell.values()]
     width = len(titles) if len(titles) > 2 else min(COLUMNS, len(flat))
@@ -61,13 +71,15 @@ def view(cfg: DictConfig) -> Path:
 
 def _pictures(sample: Sample, module: Module | None, colours: Colours) -> dict[str, Array]:
     image = to_uint8(sample["image"])
+    if "points" in sample:
+        return {"image": image, "annotation": dotted(image, sample["points"].numpy(), colours)}
     if "instances" not in sample:
         return {"image": image}
     semantic = sample["semantic"].numpy() if "semantic" in sample else None
-    pictures = {
-        "image": image,
-        "annotation": outlined(image, sample["instances"].numpy(), semantic, colours),
-    }
+    drawn = outlined(image, sample["instances"].numpy(), semantic, colours)
+    if "ignore" in sample:
+        drawn = hatched(drawn, sample["ignore"].numpy())
+    pictures = {"image": image, "annotation": drawn}
     if module is not None:
         batch = Sample(**{k: v[None] for k, v in sample.items() if isinstance(v, torch.Tensor)})  # type: ignore[typeddict-item]
         for name, maps in module.targets(batch).items():

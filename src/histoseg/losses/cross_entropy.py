@@ -5,15 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from histoseg.losses.kept import kept_mean
 
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Average over all pixels the negative log-probability of the true class.
+
+def cross_entropy(logits: Tensor, target: Tensor, keep: Tensor | None = None) -> Tensor:
+    """Average over the pixels the negative log-probability of the true class.
 
     Probabilities are kept in [1e-7, 1 - 1e-7]: a pixel beyond these gives no gradient.
 
     Args:
         logits: (B, C, H, W), any floating type; computed in float32.
         target: Class of each pixel (B, H, W), int64 in 0..C-1.
+        keep: Pixels that count (B, H, W), bool; None for all.
 
     Returns:
         The loss, a float32 scalar.
@@ -32,7 +35,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     check_pair(logits, target)
     probability = logits.float().softmax(dim=1)
     picked = probability.gather(1, target.unsqueeze(1))
-    return -picked.clamp(1e-7, 1 - 1e-7).log().mean()
+    return -kept_mean(picked.clamp(1e-7, 1 - 1e-7).log(), keep)
 
 
 def check_pair(logits: Tensor, target: Tensor) -> None:

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from histoseg.losses.cross_entropy import check_pair
+from histoseg.losses.kept import keep_weight
 
 
-def dice(logits: Tensor, target: Tensor) -> Tensor:
+def dice(logits: Tensor, target: Tensor, keep: Tensor | None = None) -> Tensor:
     """Sum over the classes one minus the soft Dice overlap of the whole batch.
 
     The background is a class like the others. A class that the batch lacks costs up to 1.
@@ -16,6 +17,7 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     Args:
         logits: (B, C, H, W), any floating type; computed in float32.
         target: Class of each pixel (B, H, W), int64 in 0..C-1.
+        keep: Pixels that count (B, H, W), bool; None for all.
 
     Returns:
         The loss, a float32 scalar in [0, C].
@@ -34,6 +36,9 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     probability = logits.float().softmax(dim=1)
     classes = torch.arange(logits.shape[1], device=logits.device).view(1, -1, 1, 1)
     truth = (target.unsqueeze(1) == classes).float()
+    if keep is not None:
+        weight = keep_weight(keep, probability)
+        probability, truth = probability * weight, truth * weight
     pixels = (0, 2, 3)
     overlap = (probability * truth).sum(pixels)
     total = probability.sum(pixels) + truth.sum(pixels)

@@ -8,16 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from histoseg.losses.kept import kept_mean
+
 Axes = Literal["paper", "reference"]
 _RADIUS = 2
 
 
-def hv_mse(predicted: Tensor, target: Tensor) -> Tensor:
-    """Average the squared error over all pixels, background included, and both maps.
+def hv_mse(predicted: Tensor, target: Tensor, keep: Tensor | None = None) -> Tensor:
+    """Average the squared error over the pixels, background included, and both maps.
 
     Args:
         predicted: Maps (B, 2, H, W), any floating type; computed in float32.
         target: Maps (B, 2, H, W) in [-1, 1], 0 on background.
+        keep: Pixels that count (B, H, W), bool; None for all.
 
     Returns:
         The loss, a float32 scalar.
@@ -30,7 +33,7 @@ def hv_mse(predicted: Tensor, target: Tensor) -> Tensor:
         tensor(1.)
     """
     _check_maps(predicted, target)
-    return (predicted.float() - target.float()).square().mean()
+    return kept_mean((predicted.float() - target.float()).square(), keep)
 
 
 def msge(predicted: Tensor, target: Tensor, nuclei: Tensor, axes: Axes = "paper") -> Tensor:

@@ -7,12 +7,15 @@ from torch import Tensor
 
 from histoseg.losses.cross_entropy import at_least_float32, check_pair
 from histoseg.losses.focal import FLOOR
+from histoseg.losses.kept import kept_mean
 from histoseg.losses.tversky import tversky_index
 
 
 def unified_focal(
     logits: Tensor,
     target: Tensor,
+    keep: Tensor | None = None,
+    *,
     weight: float = 0.5,
     delta: float = 0.6,
     gamma: float = 0.5,
@@ -25,6 +28,7 @@ def unified_focal(
     Args:
         logits: (B, C, H, W), any floating type; computed in at least float32.
         target: Class of each pixel (B, H, W), int64 in 0..C-1.
+        keep: Pixels that count (B, H, W), bool; None for all.
         weight: Share of the Tversky part, in [0, 1]; the paper's lambda.
         delta: Weight of the classes against the background, and of misses against false alarms;
             in [0, 1].
@@ -50,10 +54,11 @@ def unified_focal(
         raise ValueError(
             f"weight {weight} and delta {delta} must be in [0, 1], gamma {gamma} in [0, 1)"
         )
-    log_p = at_least_float32(logits).log_softmax(1).gather(1, target.unsqueeze(1)).squeeze(1)
+    log_p = at_least_float32(logits).log_softmax(1).gather(1, target.unsqueeze(1))
     played_down = (1 - delta) * (-torch.expm1(log_p)).clamp(min=FLOOR) ** gamma
-    focal_part = (-log_p * torch.where(target == 0, played_down, delta)).mean()
-    error = 1 - tversky_index(logits, target, alpha=1 - delta, beta=delta)
+    factor = torch.where(target.unsqueeze(1) == 0, played_down, delta)
+    focal_part = kept_mean(-log_p * factor, keep)
+    error = 1 - tversky_index(logits, target, keep, alpha=1 - delta, beta=delta)
     stressed = error[1:].clamp(min=FLOOR) ** (1 - gamma)
     tversky_part = torch.cat([error[:1], stressed]).mean()
     return weight * tversky_part + (1 - weight) * focal_part

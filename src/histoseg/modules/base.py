@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import logging
 import math
 from abc import ABC, abstractmethod
@@ -19,8 +18,10 @@ from typing_extensions import override
 
 from histoseg.contracts import Array, Instances, Maps, Sample
 from histoseg.errors import NonFiniteLossError
+from histoseg.metrics import without_ignored
 from histoseg.modules.parameter_groups import grouped_optimizer
 from histoseg.ops.crop import centre_crop
+from histoseg.ops.hues import hues
 from histoseg.ops.symmetry import SYMMETRIES, Symmetry
 from histoseg.ops.tiling import tiled
 
@@ -92,7 +93,7 @@ class Module(pl.LightningModule, ABC):
         self.recipe: dict[str, Any] = {}
         self.last_finite_loss: float | None = None
         if self.classes and not self.colours:
-            self.colours = _hues(len(self.classes))
+            self.colours = hues(len(self.classes))
 
     @override
     @abstractmethod
@@ -232,10 +233,14 @@ class Module(pl.LightningModule, ABC):
         """Decode maps and compare them with the annotations, cropped to the maps' size."""
         height, width = next(iter(maps.values())).shape[-2:]
         size = (height, width)
-        truth = {"instances": centre_crop(batch["instances"], size)}
-        if self.classes:
-            truth["semantic"] = centre_crop(batch["semantic"], size)
+        keys = ("instances", "semantic") if self.classes else ("instances",)
+        truth: dict[str, Any] = {k: centre_crop(batch[k], size) for k in keys if k in batch}  # type: ignore[literal-required]
         decoded = self.decode(maps)
+        if "ignore" in batch:
+            ignore = centre_crop(batch["ignore"], size)
+            truth, decoded = without_ignored(truth, ignore), without_ignored(decoded, ignore)
+        if "points" in batch:  # of whole images: there is nothing to crop
+            truth |= {"points": batch["points"], "mpp": batch["place"].mpp}
         scores.update(**truth, **decoded)
         image = centre_crop(batch["image"], size)
         return {"image": image, **truth, **decoded, "maps": maps}
@@ -255,7 +260,12 @@ class Module(pl.LightningModule, ABC):
         scores.reset()
 
 
-def _hues(count: int) -> tuple[tuple[int, int, int], ...]:
-    """As many pure colours, far apart, as RGB 0..255."""
-    circle = [colorsys.hsv_to_rgb(k / count, 1, 1) for k in range(count)]
-    return tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in circle)
+def kept(batch: Sample, size: Sequence[int]) -> Tensor | None:
+    """Pixels that losses count (B, height, width), bool: the middle of what is not ignored.
+
+    None, which stands for all pixels, where the data ignore nothing.
+    """
+    if "ignore" not in batch:
+        return None
+    height, width = size
+    return ~centre_crop(batch["ignore"], (height, width))

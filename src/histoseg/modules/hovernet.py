@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from histoseg.contracts import Maps, Sample
 from histoseg.losses import cross_entropy, dice, hv_mse, msge
-from histoseg.modules.base import Module, Outputs
+from histoseg.modules.base import Module, Outputs, kept
 from histoseg.networks import HoVerNet as Network
 from histoseg.networks.blocks.frozen import Freeze
 from histoseg.ops.crop import centre_crop
@@ -22,7 +22,7 @@ from histoseg.targets import hover_targets
 from histoseg.weights import hovernet as official
 from histoseg.weights import read_checkpoint
 
-ClassLoss = Callable[[Tensor, Tensor], Tensor]
+ClassLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 PUBLISHED: Mapping[str, ClassLoss] = {
     "np_bce": cross_entropy,
     "np_dice": dice,
@@ -43,8 +43,9 @@ class HoVerNet(Module):
         msge_axes: ``paper`` differentiates the x map along x; ``reference`` along y, as the
             original PyTorch code does.
         weights: Factor of each loss term by name: ``hv_mse``, ``hv_msge`` and those of ``losses``.
-        losses: Terms on logits (B, C, H, W) and classes (B, H, W) by name, ``np_<any>`` for nuclear
-            pixels and ``tp_<any>`` for classes; None leaves one out.
+        losses: Terms by name, ``np_<any>`` for nuclear pixels and ``tp_<any>`` for classes, of
+            logits (B, C, H, W), classes (B, H, W), and the pixels that count (B, H, W) or None for
+            all. None in place of a term leaves it out.
         pretrained: Weights to start from; see `load_pretrained`.
         facts: What `Module` takes.
 
@@ -87,12 +88,14 @@ class HoVerNet(Module):
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
         target = self._annotation(batch, outputs["np"].shape[-2:])
         nuclei, distances = target["np"], target["hv"]
-        terms = self._class_terms("np", outputs, target) | {
-            "hv_mse": hv_mse(outputs["hv"], distances),
-            "hv_msge": msge(outputs["hv"], distances, nuclei, axes=self.msge_axes),
+        keep = kept(batch, nuclei.shape[-2:])
+        inside = nuclei if keep is None else nuclei * keep
+        terms = self._class_terms("np", outputs, target, keep) | {
+            "hv_mse": hv_mse(outputs["hv"], distances, keep),
+            "hv_msge": msge(outputs["hv"], distances, inside, axes=self.msge_axes),
         }
         if self.classes:
-            terms |= self._class_terms("tp", outputs, target)
+            terms |= self._class_terms("tp", outputs, target, keep)
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}
 
@@ -120,11 +123,11 @@ class HoVerNet(Module):
         return maps
 
     def _class_terms(
-        self, branch: str, outputs: Outputs, target: dict[str, Tensor]
+        self, branch: str, outputs: Outputs, target: dict[str, Tensor], keep: Tensor | None
     ) -> dict[str, Tensor]:
         """The terms of one branch, by name."""
         return {
-            name: loss(outputs[branch], target[branch])
+            name: loss(outputs[branch], target[branch], keep)
             for name, loss in self.class_losses.items()
             if name.startswith(f"{branch}_")
         }

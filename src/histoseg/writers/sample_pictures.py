@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from torch import Tensor
 
@@ -36,6 +37,36 @@ def outlined(image: Array, labels: Array, semantic: Array | None, colours: Colou
     found = instances_from_labels(labels, semantic if colours else None)
     palette = np.array([UNCLASSIFIED, *colours], dtype=np.uint8)
     return draw_outlines(image, found, palette[found.semantic], thickness=1)
+
+
+def dotted(image: Array, points: Array, colours: Colours) -> Array:
+    """Draw a disc with a black rim at each point, in the colour of its class.
+
+    Args:
+        image: (H, W, 3), uint8.
+        points: (N, 3): x, y in pixels, and class 0..K.
+        colours: K RGB triples; none draws every point in the colour of no class.
+
+    Returns:
+        (H, W, 3), uint8.
+    """
+    palette = [UNCLASSIFIED, *colours]
+    drawn = image.copy()
+    for x, y, kind in points.tolist():
+        colour = palette[int(kind)] if colours else UNCLASSIFIED
+        centre = (round(x), round(y))
+        cv2.circle(drawn, centre, 4, (0, 0, 0), -1, cv2.LINE_AA)
+        cv2.circle(drawn, centre, 3, [int(c) for c in colour], -1, cv2.LINE_AA)
+    return drawn
+
+
+def hatched(image: Array, ignore: Array) -> Array:
+    """Stripe what is ignored: (H, W, 3) uint8 and (H, W) bool to (H, W, 3) uint8."""
+    rows, columns = np.indices(ignore.shape)
+    stripes = ignore & ((rows + columns) % 6 < 2)
+    drawn = image.copy()
+    drawn[stripes] = 0
+    return drawn
 
 
 def map_pictures(name: str, values: Array, colours: Colours) -> dict[str, Array]:

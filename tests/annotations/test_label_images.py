@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 from scipy.io import savemat
 
-from histoseg.data.label_file import read_labels
+from histoseg.annotations.label_images import read_labels
 from histoseg.errors import UnreadableFileError
 
 
@@ -73,7 +73,7 @@ def test_mat_without_inst_map_says_what_it_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["empty.npy", "empty.png", "empty.tif", "several.npy", "cut.tif"])
-def test_every_damaged_label_file_is_refused_alike(name: str, tmp_path: Path) -> None:
+def test_every_damaged_label_image_is_refused_alike(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.touch()
     if name == "several.npy":
