@@ -25,6 +25,7 @@ from histoseg.engine.record import write_provenance
 from histoseg.errors import UnreadableFileError
 from histoseg.modules.base import Module
 from histoseg.ops.instances import instances_from_labels
+from histoseg.ops.symmetry import SYMMETRIES, symmetries
 from histoseg.slides import find_images, read_image
 from histoseg.slides.image import MAX_PIXELS
 
@@ -80,6 +81,7 @@ def load(cfg: DictConfig) -> Module:
     module = checkpoint.build(cfg)
     if cfg.ckpt is not None:  # else they are the pretrained ones that the model was built with
         checkpoint.load_weights(module, checkpoint.find(Path(cfg.ckpt)))
+    module.symmetries = symmetries(cfg.tta)
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
     return module.to(_device(cfg.accelerator)).eval()
@@ -99,6 +101,8 @@ def predict_image(module: Module, image: Array, name: str, cfg: DictConfig) -> P
     """
     scale = cfg.mpp / module.mpp if cfg.mpp and module.mpp else 1.0
     seen = image if scale == 1 else _resized(image, scale)
+    if module.normalise is not None:
+        seen = module.normalise(seen)
     pixels = torch.tensor(seen).permute(2, 0, 1).float().div(255)
     dtype = PRECISIONS[cfg.precision]
     with torch.autocast(module.device.type, dtype, enabled=dtype is not None):
@@ -170,7 +174,12 @@ def _resized_maps(maps: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _check_settings(cfg: DictConfig) -> None:
-    allowed = {"accelerator": ACCELERATORS, "precision": PRECISIONS, "on_error": ("skip", "raise")}
+    allowed = {
+        "accelerator": ACCELERATORS,
+        "precision": PRECISIONS,
+        "on_error": ("skip", "raise"),
+        "tta": SYMMETRIES,
+    }
     for key, values in allowed.items():
         if cfg[key] not in values:
             raise ValueError(f"{key}={cfg[key]}: expected one of {', '.join(values)}")
