@@ -53,6 +53,11 @@ def test_a_class_that_the_points_do_not_have_is_refused(
     assert "leads to ['stromma']" in said.complaint
 
 
+def test_classes_of_weights_are_not_taken_from_the_points(histoseg_: Call, data: str) -> None:
+    said = histoseg_("evaluate", "model=hovernet", "data=endonuke", data, *QUIET)
+    assert "say model.classes=[<names>] model.colours=[]" in said.complaint
+
+
 def test_nothing_can_be_trained_on_points(histoseg_: Call, data: str) -> None:
     said = histoseg_("train", "model=hovernet", "data=endonuke", data)
     assert "PreparedPoints gives 'image', 'place', 'points', 'tissue'" in said.complaint
