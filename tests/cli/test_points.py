@@ -54,7 +54,8 @@ def test_a_class_that_the_points_do_not_have_is_refused(
 
 
 def test_classes_of_weights_are_not_taken_from_the_points(histoseg_: Call, data: str) -> None:
-    said = histoseg_("evaluate", "model=hovernet", "data=endonuke", data, *QUIET)
+    weights = "model.pretrained=any.tar"
+    said = histoseg_("evaluate", "model=hovernet", "data=endonuke", weights, data, *QUIET)
     assert "say model.classes=[<names>] model.colours=[]" in said.complaint
 
 

@@ -31,7 +31,8 @@ def join_points(instances: Array, points: Array, radius: float) -> Joined:
 
     A point inside a nucleus belongs to it; of several, the one nearest to its centre. A point in no
     nucleus belongs to the nearest nucleus that has none yet, if a pixel of it lies within the
-    radius; of several points that want one nucleus the nearest has it. Each point and each nucleus is joined once at most.
+    radius; of several points that want one nucleus the nearest has it. Each point and each
+    nucleus is joined once at most.
 
     Args:
         instances: (H, W), int32. 0 is background.
