@@ -21,7 +21,16 @@ def choices(group: str) -> list[str]:
 
 
 MODELS, DATA = choices("model"), choices("data")
-GROUPS = ("trainer", "callbacks", "logger", "debug", "model/optimizer", "model/scheduler")
+GROUPS = (
+    "trainer",
+    "callbacks",
+    "logger",
+    "debug",
+    "model/optimizer",
+    "model/scheduler",
+    "model/losses",
+    "model/normalise",
+)
 
 
 def fitting_data(model: str) -> str:
@@ -55,6 +64,19 @@ def test_data_compose_and_have_their_companions(data: str, composed: Compose) ->
 def test_augmentations_are_built(augment: str, composed: Compose) -> None:
     cfg = composed("view", "data=synthetic", f"data/augment={augment}")
     assert callable(instantiate(cfg.data.augment))
+
+
+@pytest.mark.parametrize("sampling", choices("data/sampling"))
+def test_samplings_are_built(sampling: str, composed: Compose) -> None:
+    cfg = composed("view", "data=synthetic", f"data/sampling={sampling}")
+    assert callable(instantiate(cfg.data.sampling).weights)
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_all_data_can_be_sampled_by_choice(data: str, composed: Compose) -> None:
+    cfg = composed("view", f"data={data}", "data/sampling=classes_and_tissues")
+    assert list(cfg.data.sampling.by) == ["classes", "tissues"]
+    assert list(composed("view", f"data={data}").data.sampling.by) == []
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,10 @@ class PanNuke(Dataset[Record]):
             place=Place(name, 0, 0, self.MPP),
         )
 
+    def tissues(self) -> list[str]:
+        """Tissue of each tile, from ``types.npy`` alone."""
+        return [_text(name) for fold in self.folds for name in self._fold(fold)["types"]]
+
     def _fold(self, fold: int) -> dict[str, Array]:
         if fold not in self._open:
             self._open[fold] = _mapped(self._paths[fold])

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from histoseg.callbacks import PerImageScores
@@ -15,6 +14,7 @@ from histoseg.engine import checkpoint
 from histoseg.engine.against_points import against_points
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract, gives_points
+from histoseg.engine.data import build_data
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank, ranks_to_start
 from histoseg.engine.record import log_hparams, write_json, write_provenance
@@ -23,6 +23,7 @@ from histoseg.engine.trainer import build_trainer
 from histoseg.errors import UnreadableFileError
 from histoseg.metrics.tallies import stack
 from histoseg.modules.base import Module
+from histoseg.ops.symmetry import symmetries
 from histoseg.writers import score_table
 
 log = logging.getLogger(__name__)
@@ -83,9 +84,10 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
         checkpoint.require_trained(module, cfg)
     else:
         checkpoint.load_weights(module, weights)
+    module.symmetries = symmetries(cfg.get("tta", "none"))
     rank_by = "f1_detection" if gives_points(cfg) else "pq"
     per_image = PerImageScores(folder, worst=cfg.worst, rank_by=rank_by)
-    trainer, data = build_trainer(cfg, [per_image]), instantiate(cfg.data)
+    trainer, data = build_trainer(cfg, [per_image]), build_data(cfg, module)
     trainer.test(module, datamodule=data, verbose=False)
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if rank() == 0:

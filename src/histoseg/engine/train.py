@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract
+from histoseg.engine.data import build_data
 from histoseg.engine.evaluate import score
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.phases import phases
@@ -92,7 +92,7 @@ def fit(cfg: DictConfig, init: Path | None, *, last_phase: bool) -> Path | None:
         set_curves_aside(folder)
     log.info("phase %s %s", cfg.phase, f"goes on from {resume}" if resume else "starts")
     try:
-        trainer.fit(module, datamodule=instantiate(cfg.data), ckpt_path=resume, weights_only=True)
+        trainer.fit(module, datamodule=build_data(cfg, module), ckpt_path=resume, weights_only=True)
     except SystemExit as end:  # what Lightning makes of Ctrl-C and of SIGTERM
         raise KeyboardInterrupt(f"stopped; resume={cfg.paths.run} goes on") from end
     if rank() == 0:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from histoseg.contracts import Array, Sample
@@ -17,6 +17,7 @@ from histoseg.data.sample import widened
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract
+from histoseg.engine.data import build_data
 from histoseg.modules.base import Module
 from histoseg.ops.crop import centre_crop
 from histoseg.writers import (
@@ -52,8 +53,8 @@ def view(cfg: DictConfig) -> Path:
     if cfg.get("model"):
         check_contract(cfg)
         module = checkpoint.build(cfg)
-    data: TileDataModule = instantiate(cfg.data)
-    tiles = Tiles(data.records(cfg.split), data.augment)
+    data = cast(TileDataModule, build_data(cfg, module))
+    tiles = Tiles(data.records(cfg.split), data.augment, normalise=data.normalise)
     if cfg.n < 1 or len(tiles) < 1:
         raise ValueError(f"n={cfg.n} of the {len(tiles)} images of {cfg.split}: nothing to draw")
     rng = np.random.default_rng(cfg.seed)
