@@ -125,6 +125,7 @@ def test_the_pages_have_commands() -> None:
         "train",
         "evaluate",
         "export",
+        "patches",
         "predict",
         "view",
     }
