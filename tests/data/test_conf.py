@@ -8,7 +8,19 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from fakes import consep, cpm15, cpm17, dsb2018, folder, kumar, monuseg, pannuke, patches, tnbc
+from fakes import (
+    annotations,
+    consep,
+    cpm15,
+    cpm17,
+    dsb2018,
+    folder,
+    kumar,
+    monuseg,
+    pannuke,
+    patches,
+    tnbc,
+)
 from histoseg.engine.prepare import prepare
 from test_import_dag import SRC
 
@@ -24,6 +36,7 @@ WRITE = {
     "monuseg": lambda root: prepared(root, "monuseg", monuseg.write),
     "cpm15": lambda root: prepared(root, "cpm15", cpm15.write),
     "cpm17": lambda root: prepared(root, "cpm17", cpm17.write),
+    "annotations": lambda root: own(root),
     "tnbc": lambda root: prepared(root, "tnbc", lambda raw: tnbc.write(raw, patients=5)),
 }
 
@@ -34,6 +47,14 @@ def prepared(root: Path, name: str, write: Callable[[Path], object]) -> None:
     given = [f"data={name}", f"paths.data={root}", "download=false", "prepare.expected.counts=null"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         prepare(compose("prepare", overrides=given))
+
+
+def own(root: Path) -> None:
+    """Drawings, prepared as ``histoseg prepare annotations=...`` does it."""
+    annotations.write(root)
+    given = ["data=annotations", f"annotations={root}/qupath", f"images={root}/images"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        prepare(compose("prepare", overrides=[*given, f"paths.data={root}"]))
 
 
 @pytest.mark.parametrize("name", sorted(WRITE))

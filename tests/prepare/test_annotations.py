@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from annotations.broken import DRAWN, REFUSED
 from cli.conftest import Said, call
 from fakes import annotations
 from histoseg.annotations import read_labels
@@ -237,3 +238,27 @@ def test_class_names_say_what_is_meant() -> None:
     assert len(set(names.colours())) == 3
     with pytest.raises(ValueError, match="'Tumor' is said of two classes"):
         ClassNames({"a": "Tumor", "b": ["Tumor"]})
+
+
+def test_bad_files_of_every_format_stop_no_other(tmp_path: Path) -> None:
+    truth = annotations.write(tmp_path, count=1)
+    picture = next((tmp_path / "images").iterdir())
+    names = {}
+    for fault, (formats, content, _) in REFUSED.items():
+        for name in formats:
+            if fault in ("far coordinates", "billion pixels") and name in DRAWN:
+                continue  # the size of the picture is known here
+            stem = f"{fault} {name}".replace(".", "_")
+            kept = name.replace(".asap", "").replace(".coco", "").replace(".patch", "")
+            names[stem] = stem + kept[1:]
+            (tmp_path / "qupath" / names[stem]).write_bytes(content(name))
+            shutil.copy(picture, tmp_path / "images" / f"{stem}.png")
+    assert len(names) > 70
+    assert f"{len(names)} items failed" in prepare(tmp_path, NAMES).complaint
+    rows = {row["item"]: row for row in report(tmp_path)}
+    assert set(rows) == set(names)
+    for stem, name in names.items():
+        assert rows[stem]["file"] == name
+        assert name in rows[stem]["why"]
+    data = PreparedNuclei(tmp_path / "out", classes=annotations.CLASSES, on_error="skip")
+    assert list(data.ids) == list(truth)

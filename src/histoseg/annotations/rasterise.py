@@ -11,10 +11,13 @@ import numpy as np
 from histoseg.annotations.drawing import Dropped, Shape
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
-from histoseg.ops.polygon_pixels import Spans, polygon_spans
+from histoseg.ops.polygon_pixels import Spans, polygon_spans, rows_crossed
 
 MAX_PIXELS = 2**28
 """Largest map made or read at once: 1 GiB of ids. No picture of nuclei needs more."""
+
+MAX_CROSSED = 2**22
+"""How many times an outline may pass rows of the image; an object drawn by hand takes hundreds."""
 
 Overlap = Literal["smaller", "larger", "later"]
 
@@ -66,7 +69,7 @@ def rasterise(
     """
     check_size(size)
     classes = np.array([-1 if k is None else k for k in _classes(shapes, class_of)], dtype=np.int64)
-    drawn = [i for i, shape in enumerate(shapes) if shape.kind == "polygon" and classes[i] > 0]
+    drawn = [i for i, s in enumerate(shapes) if classes[i] > 0 and _paintable(s, size)]
     rings = [ring for i in drawn for ring in (shapes[i].exterior_xy, *shapes[i].holes_xy)]
     owner = np.array([i for i in drawn for _ in range(1 + len(shapes[i].holes_xy))])
     spans = polygon_spans(rings, owner, size)
@@ -113,6 +116,11 @@ def _classes(
     return [1] * len(shapes) if class_of is None else [class_of(shape) for shape in shapes]
 
 
+def _paintable(shape: Shape, size: tuple[int, int]) -> bool:
+    rings = (shape.exterior_xy, *shape.holes_xy)
+    return shape.kind == "polygon" and sum(rows_crossed(r, size) for r in rings) < MAX_CROSSED
+
+
 def _paint(spans: Spans, pixels: Array, overlap: Overlap, instances: Array) -> None:
     numbers = np.arange(len(pixels))
     if overlap == "later":
@@ -139,6 +147,8 @@ def _why(
         return None
     if pixels:
         return f"overlapping: {pixels - left} of its {pixels} pixels belong to other objects"
+    if not _paintable(shape, size):
+        return f"no object: its {len(shape.exterior_xy)} points pass the image thousands of times"
     low, high = shape.exterior_xy.min(axis=0), shape.exterior_xy.max(axis=0)
     if (high < -0.5).any() or (low > (size[1] - 0.5, size[0] - 0.5)).any():
         return f"outside the image of {size[1]} x {size[0]} pixels"

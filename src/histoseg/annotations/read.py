@@ -62,9 +62,9 @@ def read_drawings(path: Path) -> dict[str, Drawing]:
     text = start.removeprefix(BOM).lstrip()
     if start.startswith(ROI) or (start.startswith(ZIP) and not is_zip_of(path, JSON)):
         return {path.name: read_imagej(path)}
-    if start.startswith(UTF16) or text.startswith(b"<"):
+    if text.startswith(b"<") or (start.startswith(UTF16) and b"<" in start[2:4]):
         return _of_xml(path)
-    if start.startswith((GZIP, ZIP)) or text.startswith((b"{", b"[")):
+    if start.startswith((GZIP, ZIP, *UTF16)) or text.startswith((b"{", b"[")):
         return _of_json(path, read_json(path))
     raise UnreadableFileError(f"{path} starts with {start[:8]!r}; expected {KINDS}")
 
