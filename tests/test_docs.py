@@ -129,6 +129,7 @@ def test_the_pages_have_commands() -> None:
         "train",
         "evaluate",
         "export",
+        "patches",
         "predict",
         "score",
         "view",
