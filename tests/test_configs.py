@@ -121,3 +121,11 @@ def test_tiny_overrides_exist_for_every_model() -> None:
 
 def test_configurations_lie_where_the_command_line_looks() -> None:
     assert Path(histoseg.cli.conf.CONF) == CONF
+
+
+def test_writers_that_are_off_by_default_are_built(composed: Compose) -> None:
+    added = choices("writers")
+    cfg = composed("predict", "model=hovernet", "data=synthetic", f"+writers=[{','.join(added)}]")
+    writers = instantiate(cfg.writers)
+    assert set(added) < set(writers)
+    assert all(map(callable, writers.values()))

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from conftest import CONF, ROOT
 from documents import PAGES, blocks, files
+from histoseg.cli.prepare import preparing_command
 from histoseg.engine.phases import check_overrides, phases
 
 DOORS = {"python train.py": "train", "histoseg": None}  # None: the next word says the verb
@@ -92,6 +93,8 @@ def composed(verb: str, overrides: list[str]) -> DictConfig:
     overrides = [first_of_sweep(o) for o in overrides if not o.startswith("hydra.")]
     if any(o.startswith("resume=") for o in overrides):  # brings model and data of its run
         overrides += ["model=hovernet", "data=pannuke"]
+    if verb == "prepare":
+        overrides = preparing_command(overrides)
     cfg = compose(verb, [*overrides, "name=docs", "paths.run=."])
     if verb == "train":
         check_overrides(cfg, overrides)
@@ -122,6 +125,7 @@ def test_a_command_that_is_wrong_would_be_found() -> None:
 
 def test_the_pages_have_commands() -> None:
     assert {command.verb for command in COMMANDS.values()} == {
+        "prepare",
         "train",
         "evaluate",
         "predict",

@@ -13,7 +13,14 @@ from scipy.io import savemat
 from histoseg.annotations import read_objects
 from histoseg.contracts import Array, Prediction
 from histoseg.errors import UnreadableFileError
-from histoseg.writers import write_geojson, write_hovernet_json, write_hovernet_mat
+from histoseg.writers import (
+    write_coco,
+    write_geojson,
+    write_hovernet_json,
+    write_hovernet_mat,
+    write_imagej_roi,
+    write_sedeen,
+)
 from writers.drawn import CLASSES, hard_labels, prediction_of
 
 # 20 is a slanted line whose pixels meet at corners only: an outline along edges has one of them
@@ -56,7 +63,11 @@ def zipped(folder: Path, prediction: Prediction) -> Path:
     return folder / "x.zip"
 
 
-WRITERS = [write_geojson, write_hovernet_json, write_hovernet_mat, gzipped, zipped]
+WRITERS = [
+    *(write_coco, write_geojson, write_hovernet_json, write_hovernet_mat),
+    *(write_imagej_roi, write_sedeen, gzipped, zipped),
+]
+NAMES = {write_imagej_roi: ["group 1", "group 2"]}
 
 
 @pytest.mark.parametrize("write", WRITERS)
@@ -65,14 +76,17 @@ def test_what_we_write_we_read_pixel_for_pixel(
     write: Callable[[Path, Prediction], Path], labels: Array, tmp_path: Path
 ) -> None:
     prediction = prediction_of(labels)
-    objects = read_objects(write(tmp_path, prediction), labels.shape, CLASSES)
+    names = NAMES.get(write, CLASSES)
+    objects = read_objects(write(tmp_path, prediction), labels.shape, names)
     same_objects(objects.instances, labels)
     np.testing.assert_array_equal(objects.semantic, prediction.instances.semantic_map())
-    assert not objects.dropped
+    # COCO knows no object without class: those are of category "nucleus"
+    assert {d.why for d in objects.dropped} <= {"unknown class 'nucleus': kept without class"}
+    assert write is write_coco or not objects.dropped
 
 
-@pytest.mark.parametrize("write", [write_hovernet_json, write_hovernet_mat])
-def test_contours_through_pixel_centres_bring_slanted_lines_back(
+@pytest.mark.parametrize("write", [write_coco, write_hovernet_json, write_hovernet_mat])
+def test_masks_and_contours_through_pixel_centres_bring_slanted_lines_back(
     write: Callable[[Path, Prediction], Path], tmp_path: Path
 ) -> None:
     prediction = prediction_of(hard_labels(), typed=False)

@@ -9,20 +9,26 @@ import pytest
 
 from histoseg.contracts import Prediction
 from histoseg.writers import (
+    write_coco,
     write_geojson,
     write_hovernet_json,
     write_hovernet_mat,
+    write_imagej_roi,
     write_overlay,
+    write_sedeen,
     write_table,
 )
 from writers.drawn import hard_labels, prediction_of
 
 Writer = Callable[[Path, Prediction], Path]
 WRITERS = {
+    "coco/tile_1.json": write_coco,
     "geojson/tile_1.geojson": write_geojson,
+    "imagej/tile_1.zip": write_imagej_roi,
     "json/tile_1.json": write_hovernet_json,
     "mat/tile_1.mat": write_hovernet_mat,
     "overlay/tile_1.png": write_overlay,
+    "sedeen/tile_1.session.xml": write_sedeen,
     "table/tile_1.csv": write_table,
 }
 every_writer = pytest.mark.parametrize(("place", "write"), WRITERS.items(), ids=list(WRITERS))
@@ -60,7 +66,7 @@ def test_a_file_in_place_of_the_folder_is_an_error(
 @every_writer
 def test_odd_names(tmp_path: Path, place: str, write: Writer) -> None:
     path = write(tmp_path, prediction_of(hard_labels(), name="Fall 3.1 (ü) #2"))
-    assert path.name == f"Fall 3.1 (ü) #2{Path(place).suffix}"
+    assert path.name == f"Fall 3.1 (ü) #2{Path(place).name.removeprefix('tile_1')}"
     with pytest.raises(ValueError, match="cannot name"):
         write(tmp_path, prediction_of(hard_labels(), name="../escape"))
 

@@ -18,3 +18,4 @@ from histoseg.annotations.rasterise import rasterise as rasterise
 from histoseg.annotations.read import DRAWING_SUFFIXES as DRAWING_SUFFIXES
 from histoseg.annotations.read import read_drawing as read_drawing
 from histoseg.annotations.read import read_drawings as read_drawings
+from histoseg.annotations.regions import without_regions as without_regions

@@ -45,7 +45,7 @@ def drawing_of(root: Element) -> Drawing:
         points = [_point(c) for c in annotation.iterfind("Coordinates/Coordinate")]
         said = Said(label=_label(annotation), colour=_colour(annotation))
         if kind not in AREAS | POINTS:
-            found.drop(where, f"a {kind or 'annotation without type'}, not an area")
+            found.drop(where, f"of type {kind!r}, not an area")
         elif not points:
             found.drop(where, "it has no points")
         elif kind in AREAS:

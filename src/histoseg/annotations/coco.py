@@ -13,9 +13,9 @@ from histoseg.annotations.collect import Collector, Said
 from histoseg.annotations.drawing import Drawing
 from histoseg.annotations.json_file import read_json
 from histoseg.annotations.rasterise import check_size
-from histoseg.annotations.run_lengths import column_boxes, decode_counts
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
+from histoseg.ops.run_lengths import column_boxes, decode_counts
 
 
 def read_coco(path: Path) -> dict[str, Drawing]:

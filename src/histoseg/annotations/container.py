@@ -56,6 +56,10 @@ def zip_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, by
             infos = [i for i in archive.infolist() if not i.is_dir()]
             for info in infos:
                 _check_name(path, info.filename)
+            if infos and not any(i.filename.lower().endswith(suffixes) for i in infos):
+                raise UnreadableFileError(
+                    f"{path} holds {infos[0].filename}, but no {' or '.join(suffixes)} file"
+                )
             left = _limit(path.stat().st_size)
             for info in infos:
                 if not info.filename.lower().endswith(suffixes) or _is_note(info.filename):
@@ -74,15 +78,15 @@ def zip_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, by
         raise UnreadableFileError(f"{path} cannot be read as a zip: {error}") from error
 
 
-def is_zip_of(path: Path, suffix: str) -> bool:
-    """Whether a zip has a member that ends in ``suffix`` (lower case, with its dot).
+def is_zip_of(path: Path, suffixes: tuple[str, ...]) -> bool:
+    """Whether a zip has a member that ends in one of ``suffixes`` (lower case, with the dot).
 
     Raises:
         UnreadableFileError: If it is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.lower().endswith(suffix) for name in archive.namelist())
+            return any(name.lower().endswith(suffixes) for name in archive.namelist())
     except (OSError, zipfile.BadZipFile) as error:
         raise UnreadableFileError(f"{path} cannot be read as a zip: {error}") from error
 

@@ -42,6 +42,7 @@ def read_imagej(path: Path) -> Drawing:
     found = Collector()
     for name, data in members:
         try:
+            _check_whole(data)
             roi = ImagejRoi.frombytes(data)
             rings = _rings(roi)
         except NotImplementedError:
@@ -54,6 +55,13 @@ def read_imagej(path: Path) -> Drawing:
             ) from error
         _add(found, name or path.name, roi, rings)
     return found.drawing()
+
+
+def _check_whole(data: bytes) -> None:
+    """Refuse a region whose second header, which has the group, was cut off."""
+    second = int.from_bytes(data[60:64], "big", signed=True)
+    if len(data) >= 64 and second > len(data) - 52:
+        raise ValueError(f"cut short at {len(data)} bytes")
 
 
 def _rings(roi: ImagejRoi) -> list[Array]:

@@ -98,6 +98,7 @@ def read_mat(path: Path) -> dict[str, Array]:
         UnreadableFileError: If it is damaged, too large, of version 7.3, or lacks ``inst_map``.
     """
     try:
+        _check_version_4(path)
         for name, shape, _ in whosmat(path):
             if len(shape) > 1:  # before loading: a sparse or packed array may be of any size
                 check_size((max(shape[0], 1), max(shape[1], 1)), f"{name} of {path}")
@@ -114,6 +115,14 @@ def read_mat(path: Path) -> dict[str, Array]:
         found = ", ".join(sorted(k for k in arrays if not k.startswith("__"))) or "nothing"
         raise UnreadableFileError(f"{path} holds {found}; expected at least 'inst_map'")
     return {key: cast(Any, a).toarray() if issparse(a) else a for key, a in arrays.items()}
+
+
+def _check_version_4(path: Path) -> None:
+    """Refuse what would pass for MAT version 4 with a name of gigabytes: that has no magic."""
+    with path.open("rb") as file:
+        head = file.read(20)
+    if 0 in head[:4] and int.from_bytes(head[16:20], "little") > 64:
+        raise UnreadableFileError(f"{path} is no MAT file: it starts with {head!r}")
 
 
 def mat_semantic(arrays: Mapping[str, Array], instances: Array, path: Path) -> Array:

@@ -14,7 +14,7 @@ from histoseg.annotations.label_images import (
     read_array,
     read_mat,
 )
-from histoseg.annotations.rasterise import rasterise
+from histoseg.annotations.rasterise import check_size, rasterise
 from histoseg.annotations.read import read_drawing
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
@@ -60,7 +60,10 @@ def read_objects(
         UnreadableFileError: If it cannot be read, or is of another size.
     """
     if path.suffix.lower() not in LABEL_SUFFIXES:
-        return _painted(read_drawing(path), size, classes)
+        drawing = read_drawing(path)
+        size = size or drawing.size or _reach(drawing.shapes)
+        check_size(size, f"the map of {path}")
+        return _painted(drawing, size, classes)
     objects = _of_mat(path) if path.suffix.lower() == ".mat" else _of_array(path)
     if size is not None and objects.instances.shape != tuple(size):
         raise UnreadableFileError(
@@ -100,11 +103,9 @@ def _bytes(semantic: Array, path: Path) -> Array:
     return semantic.astype(np.uint8)
 
 
-def _painted(
-    drawing: Drawing, size: tuple[int, int] | None, classes: Sequence[str] | None
-) -> Objects:
+def _painted(drawing: Drawing, size: tuple[int, int], classes: Sequence[str] | None) -> Objects:
     shapes = drawing.shapes
-    painted = rasterise(shapes, None, size or drawing.size or _reach(shapes), max_lost=1)
+    painted = rasterise(shapes, None, size, max_lost=1)
     dropped = drawing.dropped + painted.dropped
     if classes is None and not any(s.label and s.label.isdecimal() for s in shapes):
         return Objects(painted.instances, None, dropped)

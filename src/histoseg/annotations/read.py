@@ -15,6 +15,7 @@ from histoseg.errors import UnreadableFileError
 
 KINDS = "Sedeen, ASAP or Aperio XML, GeoJSON, COCO or HoVer-Net JSON, or ImageJ ROI (.roi, .zip)"
 DRAWING_SUFFIXES = (".xml", ".json", ".geojson", ".gz", ".zip", ".roi")
+JSON = (".json", ".geojson")
 UTF16, GZIP, ZIP, ROI = (b"\xff\xfe", b"\xfe\xff"), b"\x1f\x8b", b"PK", b"Iout"
 
 
@@ -59,11 +60,11 @@ def read_drawings(path: Path) -> dict[str, Drawing]:
     """
     start = _start(path)
     text = start.removeprefix(BOM).lstrip()
-    if start.startswith(ROI) or (start.startswith(ZIP) and is_zip_of(path, ".roi")):
+    if start.startswith(ROI) or (start.startswith(ZIP) and not is_zip_of(path, JSON)):
         return {path.name: read_imagej(path)}
-    if start.startswith(UTF16) or text.startswith(b"<"):
+    if text.startswith(b"<") or (start.startswith(UTF16) and b"<" in start[2:4]):
         return _of_xml(path)
-    if start.startswith((GZIP, ZIP)) or text.startswith((b"{", b"[")):
+    if start.startswith((GZIP, ZIP, *UTF16)) or text.startswith((b"{", b"[")):
         return _of_json(path, read_json(path))
     raise UnreadableFileError(f"{path} starts with {start[:8]!r}; expected {KINDS}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -23,7 +24,8 @@ def read_sedeen(path: Path) -> dict[str, Drawing]:
     Polygons, rectangles, ellipses (inscribed in their four corners, turned or not) and splines (by
     their points) are areas; a polyline counts where it ends at its start; points stay points; text,
     rulers and arrows are dropped. The label is the name, where a person gave one ("Region 3" is
-    automatic), else the description; the colour that of the pen, without its opacity.
+    automatic), else the description, unless it is a number (predictions have their probability
+    there); the colour that of the pen, without its opacity.
 
     Coordinates are pixels of the image at full size, counted from the upper left corner of the
     first pixel, so 0.5 is subtracted. ``transform`` places the image in the viewer and does not
@@ -66,7 +68,7 @@ def _add(found: Collector, where: str, graphic: Element) -> None:
     points = [_numbers(p.text) for p in graphic.iterfind("point-list/point")]
     said = Said(label=_label(graphic), colour=_colour(graphic))
     if kind in NOTES or kind not in {*AREAS, *POINTS, "ellipse", "polyline"}:
-        found.drop(where, f"a {kind or 'graphic without type'}, not an area")
+        found.drop(where, f"of type {kind!r}, not an area")
     elif not points:
         found.drop(where, "it has no points")
     elif kind in AREAS:
@@ -87,7 +89,9 @@ def _label(graphic: Element) -> str | None:
     name = (graphic.get("name") or "").strip()
     if name and not AUTOMATIC.fullmatch(name):
         return name
-    return (graphic.get("description") or "").strip() or None
+    description = (graphic.get("description") or "").strip()
+    # predictions are described by their probability
+    return description if description and not isfinite(number(description)) else None
 
 
 def _colour(graphic: Element) -> tuple[int, int, int] | None:

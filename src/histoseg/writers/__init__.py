@@ -1,9 +1,11 @@
 """Results as files: what a file extension is about. Each takes a folder and a Prediction."""
 
 from histoseg.writers.check_geojson import check_geojson as check_geojson
+from histoseg.writers.coco import write_coco as write_coco
 from histoseg.writers.geojson import write_geojson as write_geojson
 from histoseg.writers.hovernet_json import write_hovernet_json as write_hovernet_json
 from histoseg.writers.hovernet_mat import write_hovernet_mat as write_hovernet_mat
+from histoseg.writers.imagej_roi import write_imagej_roi as write_imagej_roi
 from histoseg.writers.overlay import draw_outlines as draw_outlines
 from histoseg.writers.overlay import write_overlay as write_overlay
 from histoseg.writers.panel import colour_semantic as colour_semantic
@@ -25,4 +27,5 @@ from histoseg.writers.score_files import write_json as write_json
 from histoseg.writers.score_files import write_scores as write_scores
 from histoseg.writers.score_table import comparison_table as comparison_table
 from histoseg.writers.score_table import score_table as score_table
+from histoseg.writers.sedeen_xml import write_sedeen as write_sedeen
 from histoseg.writers.table import write_table as write_table

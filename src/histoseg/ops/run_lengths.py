@@ -84,3 +84,33 @@ def column_boxes(counts: Array, size: tuple[int, int]) -> Array:
     top = np.maximum(starts[run] - column * size[0], 0)
     bottom = np.minimum(ends[run] - column * size[0], size[0])
     return np.stack([column, top, bottom], axis=1)
+
+
+def column_counts(mask: Array, corner_xy: tuple[int, int], size: tuple[int, int]) -> list[int]:
+    """Run lengths of an object within an image, the inverse of `column_boxes`.
+
+    Args:
+        mask: (h, w), bool: the object in its box.
+        corner_xy: Upper left corner of the box in the image.
+        size: (height, width) of the image.
+
+    Returns:
+        Lengths of background, object, background ... runs, down the columns of the whole image.
+
+    Example:
+        >>> column_counts(np.array([[True, True]]), (1, 0), (2, 4))
+        [2, 1, 1, 1, 3]
+    """
+    columns = np.pad(mask.T.astype(np.int8), ((0, 0), (1, 1)))
+    turn = np.diff(columns, axis=1)
+    offset = (corner_xy[0] + np.arange(mask.shape[1])) * size[0] + corner_xy[1]
+    column, first = np.nonzero(turn == 1)
+    start = offset[column] + first
+    column, last = np.nonzero(turn == -1)
+    end = offset[column] + last
+    apart = start[1:] != end[:-1]  # a run to the foot of a column goes on at the head of the next
+    start, end = start[np.append(True, apart)], end[np.append(apart, True)]
+    turns = np.stack([start, end], axis=1).ravel()
+    counts = np.diff(turns, prepend=0).tolist()
+    rest = size[0] * size[1] - int(turns[-1])
+    return [*counts, rest] if rest else counts
