@@ -163,7 +163,8 @@ def _reported(
         **{"missing_predictions": pairing.missing, "without_truth": pairing.extra},
         "skipped": len(counted.skipped),
     }
-    made = write_report(folder, tallies, cfg, title, settings)
+    short = " against ".join("/".join(Path(one).parts[-2:]) for one in title.split(" against "))
+    made = write_report(folder, tallies, cfg, short, settings)
     _write_unpaired(folder, reader, counted)
     _write_worst(folder, reader, made, cfg)
     log.info("%s\n\n%s\n\nresults in %s", title, score_table(made), folder)

@@ -183,7 +183,14 @@ def _draw_images(axes: Axes, report: Report) -> None:
     for row, name in enumerate(names):
         values = samples[name]
         jitter = row + rng.uniform(-0.22, 0.22, len(values))
-        axes.scatter(values, jitter, s=7, color=COLOURS[0], alpha=_alpha(len(values)), lw=0)
+        axes.scatter(
+            values,
+            jitter,
+            s=18 if len(values) < 30 else 7,
+            color=COLOURS[0],
+            alpha=_alpha(len(values)),
+            lw=0,
+        )
         axes.plot([np.median(values)] * 2, [row - 0.32, row + 0.32], color=COLOURS[1], lw=2.2)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlim=(-0.02, 1.02), xlabel="score of an image; orange: median")

@@ -59,7 +59,8 @@ def average_precision(hits: Array, true: Array, pred: Array) -> Array:
 
 def _matches(table: Overlap, threshold: float) -> int:
     enough = table.iou >= threshold
-    if threshold > 0.5:  # no second partner can reach it
+    # a second partner can reach it only below one half, or where both share exactly half
+    if threshold > 0.5 or (threshold == 0.5 and not (table.iou == threshold).any()):
         return int(enough.sum())
     # most pairs first, then the largest IoU: a pair more is worth more than all IoU together
     worth = np.where(enough, (1 + table.iou / (len(enough) + 1)) / 2, 0)
