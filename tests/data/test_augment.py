@@ -182,3 +182,21 @@ def test_the_reference_ranges() -> None:
     )
     assert sum(sharpness.transforms_ps) == pytest.approx(1)
     assert len(colour.transforms) == 4
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_is_ignored_goes_where_the_nuclei_go(name: str) -> None:
+    augment = preset(name)
+    for seed in range(8):
+        source = record(seed)
+        source["ignore"] = source["semantic"] == 2
+        tile = augment(source, seed)
+        assert tile["ignore"].dtype == bool
+        np.testing.assert_array_equal(tile["ignore"], tile["semantic"] == 2)
+
+
+def test_points_are_not_augmented() -> None:
+    source = record()
+    source["points"] = np.zeros((1, 3), np.float32)
+    with pytest.raises(ValueError, match="for evaluation and is not augmented"):
+        preset("none")(source, 0)

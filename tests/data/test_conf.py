@@ -1,13 +1,33 @@
 """The YAML of each data set builds it: on its fake, through the arguments of each split."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from fakes import consep, cpm17, dsb2018, folder, kumar, pannuke
+from fakes import (
+    conic,
+    consep,
+    cpm15,
+    cpm17,
+    dsb2018,
+    endonuke,
+    folder,
+    kumar,
+    lizard,
+    monusac,
+    monuseg,
+    nucls,
+    nucls_joined,
+    nuinsseg,
+    pannuke,
+    tnbc,
+)
+from fakes.discs import discs
+from histoseg.engine.prepare import prepare
 from test_import_dag import SRC
 
 CONF = SRC.parents[1] / "conf"
@@ -15,10 +35,29 @@ WRITE = {
     "pannuke": lambda root: pannuke.write(root / "pannuke", size=32),
     "dsb2018": lambda root: dsb2018.write(root / "dsb2018" / "stage1_train"),
     "folder": lambda root: folder.write(root / "folder"),
-    "consep": lambda root: consep.write(root / "CoNSeP"),
-    "kumar": lambda root: kumar.write(root / "kumar"),
-    "cpm17": lambda root: cpm17.write(root / "cpm17"),
+    "consep": lambda root: prepared(root, "consep", consep.write),
+    "consep7": lambda root: prepared(root, "consep", consep.write),
+    "kumar": lambda root: prepared(root, "kumar", kumar.write),
+    "monuseg": lambda root: prepared(root, "monuseg", monuseg.write),
+    "cpm15": lambda root: prepared(root, "cpm15", cpm15.write),
+    "cpm17": lambda root: prepared(root, "cpm17", cpm17.write),
+    "tnbc": lambda root: prepared(root, "tnbc", lambda raw: tnbc.write(raw, patients=5)),
+    "monusac": lambda root: prepared(root, "monusac", monusac.write),
+    "lizard": lambda root: prepared(root, "lizard", lizard.write),
+    "conic": lambda root: prepared(root, "conic", conic.write),
+    "nuinsseg": lambda root: prepared(root, "nuinsseg", nuinsseg.write),
+    "nucls": lambda root: prepared(root, "nucls", nucls.write),
+    "nucls_joined": lambda root: prepared(root, "nucls_joined", nucls_joined.write),
+    "endonuke": lambda root: prepared(root, "endonuke", endonuke.write),
 }
+
+
+def prepared(root: Path, name: str, write: Callable[[Path], object]) -> None:
+    """A small set as published, prepared as ``histoseg prepare data=<name>`` does it."""
+    write(root / "raw" / name)
+    given = [f"data={name}", f"paths.data={root}", "download=false", "prepare.expected.counts=null"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        prepare(compose("prepare", overrides=given))
 
 
 @pytest.mark.parametrize("name", sorted(WRITE))
@@ -29,13 +68,33 @@ def test_the_yaml_builds_the_data_set(tmp_path: Path, name: str) -> None:
     assert len(cfg.classes) == len(cfg.colours)
     assert {"tile", "batch_size", "num_workers", "mpp", "augment"} <= set(cfg)
     seen = []
-    for split in ("train", "val", "test"):
+    for split in cfg.splits:
         data = instantiate(cfg.dataset)(**cfg.splits[split])
         records = list(data)
         expected = data.provides - (set() if cfg.classes else {"semantic"})
-        assert all(set(record) == expected for record in records)
+        assert all(set(record) - {"ignore"} == expected for record in records)
         seen += [record["place"].slide for record in records]
     assert len(seen) == len(set(seen)) >= 4
+
+
+def test_a_set_that_ignores_parts_says_so_in_every_record(tmp_path: Path) -> None:
+    for name, split, some in (("nuinsseg", "train", True), ("monusac", "train", False)):
+        WRITE[name](tmp_path)
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose(overrides=[f"+data={name}", f"+paths.data={tmp_path}"]).data
+        records = list(instantiate(cfg.dataset)(**cfg.splits[split]))
+        assert all(record["ignore"].shape == record["instances"].shape for record in records)
+        assert any(record["ignore"].any() for record in records) == some
+
+
+def test_nucls_merges_its_raw_classes_into_four(tmp_path: Path) -> None:
+    WRITE["nucls"](tmp_path)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose(overrides=["+data=nucls", f"+paths.data={tmp_path}"]).data
+    record = instantiate(cfg.dataset)(**cfg.splits.test)[0]  # slide 0, nuclei in the order of NAMES
+    _, instances = discs(0, 64, 72, len(nucls.NAMES))
+    found = [int(record["semantic"][instances == n].max()) for n in range(1, 9)]
+    assert found == [1, 3, 0, 2, 0, 3, 4, 0], "boxed, unlabeled and apoptotic ones have none"
 
 
 def test_folder_with_classes_from_the_command_line(tmp_path: Path) -> None:
@@ -54,7 +113,7 @@ def test_every_data_set_on_disk_has_a_fake() -> None:
 
 
 def test_consep_merges_its_seven_classes_into_four(tmp_path: Path) -> None:
-    consep.write(tmp_path / "CoNSeP")
+    WRITE["consep"](tmp_path)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose(overrides=["+data=consep", f"+paths.data={tmp_path}"]).data
     record = instantiate(cfg.dataset)(**cfg.splits.test)[0]
@@ -65,7 +124,7 @@ def test_consep_merges_its_seven_classes_into_four(tmp_path: Path) -> None:
 
 
 def test_tiles_per_image_makes_an_epoch_longer_and_its_tiles_differ(tmp_path: Path) -> None:
-    consep.write(tmp_path / "CoNSeP")
+    WRITE["consep"](tmp_path)
     given = ["data.tile=32", "data.tiles_per_image=5", "data.batch_size=15", "data.num_workers=0"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         fixed = ["+data=consep", f"+paths.data={tmp_path}", "+seed=0"]

@@ -55,7 +55,9 @@ def test_a_missing_root_says_how_to_get_it(tmp_path: Path, make: bool) -> None:
     root = tmp_path / "none"
     if make:
         root.mkdir()
-    with pytest.raises(DatasetNotFoundError, match=r"none\. Get stage1_train\.zip of BBBC038.*CC0"):
+    with pytest.raises(
+        DatasetNotFoundError, match=r"none\. Run .*stage1_train\.zip of BBBC038.*CC0"
+    ):
         DSB2018(root)
 
 
@@ -141,3 +143,16 @@ def test_masks_of_sixteen_bits_are_masks(tmp_path: Path) -> None:
         mask = np.asarray(Image.open(path).convert("L")).astype(np.uint16)
         Image.fromarray(mask).save(path)
     assert np.array_equal(DSB2018(root)[0]["instances"], before)
+
+
+def test_suffixes_in_capitals_and_the_folder_of_macos(root: Path) -> None:
+    before = DSB2018(root)
+    name = before.ids[0]
+    image, instances = before[0]["image"], before[0]["instances"]
+    for path in root.glob(f"{name}/*/*.png"):
+        path.rename(path.with_suffix(".PNG"))
+    (root / "__MACOSX" / "images").mkdir(parents=True)
+    after = DSB2018(root)
+    assert after.ids == before.ids
+    np.testing.assert_array_equal(after[0]["image"], image)
+    np.testing.assert_array_equal(after[0]["instances"], instances)

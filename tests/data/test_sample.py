@@ -52,6 +52,16 @@ def test_a_batch_is_the_same_dictionary() -> None:
     assert batch["place"].mpp.isnan().all()
 
 
+def test_what_is_ignored_and_points_become_tensors() -> None:
+    ignore, points = np.eye(3, dtype=bool), np.array([[1.5, 2.0, 1.0]])
+    sample = to_sample({"ignore": ignore, "points": points})
+    assert sample["ignore"].dtype == torch.bool
+    assert sample["points"].dtype == torch.float32
+    np.testing.assert_array_equal(sample["ignore"], ignore)
+    np.testing.assert_array_equal(sample["points"], points)
+    assert to_sample({"points": np.zeros((0, 3))})["points"].shape == (0, 3)
+
+
 def test_packed_is_small_and_widens_to_the_same() -> None:
     """What a worker sends, and what the model gets of a batch of it."""
     small = packed(record())

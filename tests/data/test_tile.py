@@ -6,7 +6,7 @@ import pytest
 
 from fakes.discs import discs
 from histoseg.contracts import Place, Record
-from histoseg.data import Augment, RandomTile, centre_tile
+from histoseg.data import Augment, CentreTile, RandomTile, centre_tile
 from histoseg.data.tile import cut
 
 
@@ -176,3 +176,12 @@ def test_the_warp_is_right_on_this_opencv() -> None:
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(ids, np.float64([[1, 0, 3], [0, 1, 5]]), (50, 50), flags=flags)
     np.testing.assert_array_equal(moved, ids[5:55, 3:53])
+
+
+def test_the_centre_of_what_is_ignored_and_of_points() -> None:
+    source = record(20, 24)
+    source["ignore"] = source["instances"] == 1
+    source["points"] = np.array([[2, 1, 1], [1, 4, 2], [21.6, 5, 1], [21.4, 5, 1]], np.float32)
+    tile = CentreTile(20)(source, seed=3)
+    np.testing.assert_array_equal(tile["ignore"], tile["instances"] == 1)
+    assert tile["points"].tolist() == [[0, 1, 1], [pytest.approx(19.4), 5, 1]]

@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import tifffile
+
+from fakes import aperio
 from fakes.consep import write_pair
 from fakes.discs import discs
 
@@ -10,4 +13,15 @@ def write(root: Path, train: int = 4, height: int = 72, width: int = 80) -> Path
         for number in range(count):
             picture, instances = discs(number, height, width, 6)
             write_pair(root / part, f"TCGA-{part}-{number}", picture, instances, suffix=".tif")
+    return root
+
+
+def write_xml(root: Path, names: list[str], height: int = 72, width: int = 80) -> Path:
+    """``Tissue Images/*.tif`` and ``Annotations/*.xml``, the original release."""
+    for folder in ("Tissue Images", "Annotations"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        picture, instances = discs(number, height, width, 6)
+        tifffile.imwrite(root / "Tissue Images" / f"{name}.tif", picture)
+        aperio.write(root / "Annotations" / f"{name}.xml", instances)
     return root

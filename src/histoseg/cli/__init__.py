@@ -6,6 +6,7 @@ import importlib
 import sys
 
 VERBS = {
+    "prepare": "fetch, check and convert a set: histoseg prepare data=consep",
     "train": "train a model: histoseg train model=hovernet data=pannuke",
     "evaluate": "score a checkpoint: histoseg evaluate ckpt=<run>",
     "score": "score files against files: histoseg score pred=<folder> true=<folder>",

@@ -58,7 +58,7 @@ class DSB2018(FileDataset):
     def read(self, name: str) -> Record:
         """Read an image and paint its masks into one map: see `FileDataset.read`."""
         # labels lie on the pixels as stored: an EXIF rotation would part the two
-        image = read_image(self.root / name / "images" / f"{name}.png", upright=False)
+        image = read_image(_picture(self.root / name / "images", name), upright=False)
         instances = np.zeros(image.shape[:2], dtype=np.int32)
         folder = self.root / name / "masks"
         masks = sorted(p for p in folder.glob("*.[pP][nN][gG]") if not p.name.startswith("."))
@@ -75,14 +75,21 @@ class DSB2018(FileDataset):
 
 
 def _names(root: Path) -> list[str]:
-    names = sorted(path.parent.name for path in root.glob("*/images")) if root.is_dir() else []
+    folders = [path.parent.name for path in root.glob("*/images")] if root.is_dir() else []
+    # macOS packs a folder of its own beside them, with a shadow of each file
+    names = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
     if not names:
         raise DatasetNotFoundError(
-            f"no <id>/images/<id>.png in {root}. Get stage1_train.zip of BBBC038 from "
-            "https://bbbc.broadinstitute.org/BBBC038 (CC0), unzip it, and set data.dataset.root "
-            "to the folder that holds the <id> folders"
+            f"no <id>/images/<id>.png in {root}. Run `histoseg prepare data=dsb2018`; or get "
+            "stage1_train.zip of BBBC038 from https://bbbc.broadinstitute.org/BBBC038 (CC0), unzip "
+            "it, and set data.dataset.root to the folder that holds the <id> folders"
         )
     return names
+
+
+def _picture(folder: Path, name: str) -> Path:
+    upper = folder / f"{name}.PNG"
+    return upper if upper.is_file() else folder / f"{name}.png"
 
 
 # 16 bits stay 16 (as 8, a 255 of 65535 would vanish), and an EXIF rotation is left alone

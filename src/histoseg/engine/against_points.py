@@ -22,18 +22,19 @@ def against_points(cfg: DictConfig) -> DictConfig:
         The adapted configuration; ``cfg`` is not changed.
     """
     cfg = cfg.copy()
+    class_of = dict(cfg.points.class_of or {})
     metric = {
         "_target_": "histoseg.metrics.PointScores",
         "classes": list(cfg.data.classes),
         "pred_classes": list(cfg.model.classes),
-        "class_of": dict(cfg.points.class_of),
+        "class_of": class_of,
         "radius_um": cfg.points.radius_um,
     }
     OmegaConf.update(cfg, "model.metrics", {"points": metric}, merge=False, force_add=True)
     if cfg.model.mpp is not None and cfg.model.mpp != cfg.data.mpp:
         log.info("images are given at the model's %g um/px", cfg.model.mpp)
         cfg.data.mpp = cfg.model.mpp
-    led = {name: cfg.points.class_of.get(name, name) for name in cfg.model.classes}
+    led = {name: class_of.get(name, name) for name in cfg.model.classes}
     alike = {name: own for name, own in led.items() if own in cfg.data.classes}
     log.info(
         "classes compared: %s. Set points.class_of={<class of the model>: <class of the points>} "
