@@ -73,10 +73,14 @@ def test_samplings_are_built(sampling: str, composed: Compose) -> None:
 
 
 @pytest.mark.parametrize("data", DATA)
-def test_all_data_can_be_sampled_by_choice(data: str, composed: Compose) -> None:
+def test_all_data_to_train_on_can_be_sampled_by_choice(data: str, composed: Compose) -> None:
+    plain = composed("view", f"data={data}").data
+    if "train" not in plain.splits:
+        return
+    assert "sampling" in plain, f"add `- sampling: uniform` to the defaults of data/{data}.yaml"
+    assert list(plain.sampling.by) == []
     cfg = composed("view", f"data={data}", "data/sampling=classes_and_tissues")
     assert list(cfg.data.sampling.by) == ["classes", "tissues"]
-    assert list(composed("view", f"data={data}").data.sampling.by) == []
 
 
 @pytest.mark.parametrize(

@@ -107,38 +107,6 @@ def test_the_loss_axes_of_the_reference_differ_from_the_papers(composed: Compose
         assert float(module.losses(batch, outputs)["hv_msge"]) != pytest.approx(float(paper))
 
 
-def test_ignored_pixels_are_not_trained(composed: Compose) -> None:
-    module, batch = built(composed)
-    module.eval()
-    batch["ignore"] = torch.zeros(batch["instances"].shape, dtype=torch.bool)
-    with torch.no_grad():
-        outputs = module(batch)
-        free = module.losses(batch, outputs)
-        without = module.losses({k: v for k, v in batch.items() if k != "ignore"}, outputs)
-        assert all(float(free[k]) == pytest.approx(float(without[k]), rel=1e-5) for k in free)
-        batch["ignore"][:, :, : batch["ignore"].shape[2] // 2] = True
-        half = module.losses(batch, outputs)
-        wild = {name: value.clone() for name, value in outputs.items()}
-        for value in wild.values():
-            value[..., : value.shape[-1] // 2 - 2] = 9  # 2 px from what counts: msge looks as far
-        again = module.losses(batch, wild)
-    assert float(half["loss"]) != pytest.approx(float(free["loss"]), rel=1e-5)
-    for name, value in half.items():
-        assert float(again[name]) == pytest.approx(float(value), rel=1e-4), name
-
-
-def test_ignored_objects_are_not_scored(composed: Compose) -> None:
-    module, batch = built(composed)
-    maps = module.targets(batch)
-    batch["ignore"] = torch.zeros(batch["instances"].shape, dtype=torch.bool)
-    before = module._score(module.val_scores, batch, maps)
-    batch["ignore"][:] = True
-    after = module._score(module.val_scores, batch, maps)
-    for key in ("instances", "semantic", "pred_instances", "pred_semantic"):
-        assert before[key].any()
-        assert not after[key].any()
-
-
 @pytest.mark.parametrize("choice", ["focal", "tversky", "unified_focal"])
 def test_other_losses_replace_those_of_the_classes(composed: Compose, choice: str) -> None:
     module, batch = built(composed, f"model/losses={choice}")
@@ -189,3 +157,36 @@ def test_terms_and_weights_that_do_not_fit_are_refused(
     override = override.replace("focal}", "focal, _partial_: true}")
     with pytest.raises(InstantiationException, match=message):
         built(composed, override)
+
+
+@pytest.mark.parametrize("losses", ["published", "focal", "tversky", "unified_focal"])
+def test_ignored_pixels_are_not_trained(composed: Compose, losses: str) -> None:
+    module, batch = built(composed, f"model/losses={losses}")
+    module.eval()
+    batch["ignore"] = torch.zeros(batch["instances"].shape, dtype=torch.bool)
+    with torch.no_grad():
+        outputs = module(batch)
+        free = module.losses(batch, outputs)
+        without = module.losses({k: v for k, v in batch.items() if k != "ignore"}, outputs)
+        assert all(float(free[k]) == pytest.approx(float(without[k]), rel=1e-5) for k in free)
+        batch["ignore"][:, :, : batch["ignore"].shape[2] // 2] = True
+        half = module.losses(batch, outputs)
+        wild = {name: value.clone() for name, value in outputs.items()}
+        for value in wild.values():
+            value[..., : value.shape[-1] // 2 - 2] = 9  # 2 px from what counts: msge looks as far
+        again = module.losses(batch, wild)
+    assert float(half["loss"]) != pytest.approx(float(free["loss"]), rel=1e-5)
+    for name, value in half.items():
+        assert float(again[name]) == pytest.approx(float(value), rel=1e-4), name
+
+
+def test_ignored_objects_are_not_scored(composed: Compose) -> None:
+    module, batch = built(composed)
+    maps = module.targets(batch)
+    batch["ignore"] = torch.zeros(batch["instances"].shape, dtype=torch.bool)
+    before = module._score(module.val_scores, batch, maps)
+    batch["ignore"][:] = True
+    after = module._score(module.val_scores, batch, maps)
+    for key in ("instances", "semantic", "pred_instances", "pred_semantic"):
+        assert before[key].any()
+        assert not after[key].any()
