@@ -1,6 +1,7 @@
 """The YAML of each data set builds it: on its fake, through the arguments of each split."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from fakes import consep, cpm17, dsb2018, folder, kumar, pannuke
+from fakes import consep, cpm15, cpm17, dsb2018, folder, kumar, monuseg, pannuke, tnbc
+from histoseg.engine.prepare import prepare
 from test_import_dag import SRC
 
 CONF = SRC.parents[1] / "conf"
@@ -16,10 +18,22 @@ WRITE = {
     "pannuke": lambda root: pannuke.write(root / "pannuke", size=32),
     "dsb2018": lambda root: dsb2018.write(root / "dsb2018" / "stage1_train"),
     "folder": lambda root: folder.write(root / "folder"),
-    "consep": lambda root: consep.write(root / "CoNSeP"),
-    "kumar": lambda root: kumar.write(root / "kumar"),
-    "cpm17": lambda root: cpm17.write(root / "cpm17"),
+    "consep": lambda root: prepared(root, "consep", consep.write),
+    "consep7": lambda root: prepared(root, "consep", consep.write),
+    "kumar": lambda root: prepared(root, "kumar", kumar.write),
+    "monuseg": lambda root: prepared(root, "monuseg", monuseg.write),
+    "cpm15": lambda root: prepared(root, "cpm15", cpm15.write),
+    "cpm17": lambda root: prepared(root, "cpm17", cpm17.write),
+    "tnbc": lambda root: prepared(root, "tnbc", lambda raw: tnbc.write(raw, patients=5)),
 }
+
+
+def prepared(root: Path, name: str, write: Callable[[Path], object]) -> None:
+    """A small set as published, prepared as ``histoseg prepare data=<name>`` does it."""
+    write(root / "raw" / name)
+    given = [f"data={name}", f"paths.data={root}", "download=false", "prepare.expected.counts=null"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        prepare(compose("prepare", overrides=given))
 
 
 @pytest.mark.parametrize("name", sorted(WRITE))
@@ -56,7 +70,7 @@ def test_every_data_set_on_disk_has_a_fake() -> None:
 
 
 def test_consep_merges_its_seven_classes_into_four(tmp_path: Path) -> None:
-    consep.write(tmp_path / "CoNSeP")
+    WRITE["consep"](tmp_path)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose(overrides=["+data=consep", f"+paths.data={tmp_path}"]).data
     record = instantiate(cfg.dataset)(**cfg.splits.test)[0]
@@ -67,7 +81,7 @@ def test_consep_merges_its_seven_classes_into_four(tmp_path: Path) -> None:
 
 
 def test_tiles_per_image_makes_an_epoch_longer_and_its_tiles_differ(tmp_path: Path) -> None:
-    consep.write(tmp_path / "CoNSeP")
+    WRITE["consep"](tmp_path)
     given = ["data.tile=32", "data.tiles_per_image=5", "data.batch_size=15", "data.num_workers=0"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         fixed = ["+data=consep", f"+paths.data={tmp_path}", "+seed=0"]

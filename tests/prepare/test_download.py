@@ -113,7 +113,7 @@ def test_what_is_not_there_is_said_at_once_with_the_way_by_hand(
 
 
 def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
-    with serving(CONTENT, status=[503, 500]) as server:
+    with serving(CONTENT, status=[503]) as server:
         assert get(server, tmp_path).read_bytes() == CONTENT
 
 
@@ -127,7 +127,7 @@ def test_without_a_network_the_way_by_hand_is_said(tmp_path: Path) -> None:
 def test_a_web_page_instead_of_the_file_is_refused(tmp_path: Path) -> None:
     with (
         serving(b"<html>log in</html>", kind="text/html; charset=utf-8") as server,
-        pytest.raises(UnreadableFileError, match=r"web page.*save it as .*set\.zip, and run"),
+        pytest.raises(DatasetNotFoundError, match=r"web page.*save it as .*set\.zip, and run"),
     ):
         get(server, tmp_path)
     assert files(tmp_path) == []

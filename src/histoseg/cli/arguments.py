@@ -12,7 +12,7 @@ from histoseg.cli import VERBS
 from histoseg.cli.conf import CONF
 
 SWEEP = ("-m", "--multirun")
-NO_CHOICE = ("paths", "hydra", "prepare")  # groups with one entry, or one that follows from data
+NO_CHOICE = ("paths", "hydra")  # groups with one entry
 
 
 def ordered(args: Sequence[str]) -> list[str]:
@@ -49,7 +49,7 @@ def help_text(verb: str) -> str:
             f"  {VERBS[verb]}",
             "",
             "choices",
-            *(f"  {line}" for g in groups if g not in NO_CHOICE for line in _choices(g)),
+            *(f"  {line}" for line in _offers(groups)),
             "",
             "settings; those of a choice by its name: data.batch_size=4 (--cfg job shows all)",
             *(f"  {line}" for line in settings.strip().split("\n")),
@@ -122,6 +122,12 @@ def checkpoint_command(args: list[str]) -> list[str]:
 
 def _is_override(arg: str) -> bool:
     return not arg.startswith("-") and ("=" in arg or arg.startswith("~"))
+
+
+def _offers(groups: Sequence[str]) -> list[str]:
+    if "prepare" in groups:  # it follows from data, of which only those with a recipe count
+        return [line.replace("prepare=", "data=", 1) for line in _choices("prepare")[:1]]
+    return [line for group in groups if group not in NO_CHOICE for line in _choices(group)]
 
 
 def _choices(group: str) -> list[str]:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from histoseg.engine.in_place import InPlace, ReadOnly
 from histoseg.errors import UnreadableFileError
-from histoseg.prepare import Archive, Facts, Store, convert, obtain, problems, summary
+from histoseg.prepare import Archive, Facts, Store, convert, obtain, problems, summary, twins
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,10 @@ def prepare(cfg: DictConfig) -> dict[str, Any]:
         store = make(Path(cfg.output), facts, options)
     convert(found, store)
     expected = recipe.expected
-    mark = store.finish(problems(store.rows(), expected.counts, expected.stated_by))
+    mark = store.finish(problems(store.rows(), expected.counts or {}, expected.stated_by))
     log.info("%s", summary(store.rows(), facts.classes, store.report()))
+    for sentence in twins(store.rows()):
+        log.warning(sentence)
     log.info("%s: %s", recipe.name, cfg.output)
     _refuse_incomplete(mark, cfg.output)
     return mark

@@ -5,6 +5,7 @@ from histoseg.prepare.check_item import check_item as check_item
 from histoseg.prepare.convert import convert as convert
 from histoseg.prepare.convert import problems as problems
 from histoseg.prepare.convert import summary as summary
+from histoseg.prepare.convert import twins as twins
 from histoseg.prepare.download import fetch as fetch
 from histoseg.prepare.either import Either as Either
 from histoseg.prepare.item import Item as Item

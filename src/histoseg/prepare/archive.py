@@ -14,7 +14,7 @@ class Archive:
     """A file of a public set, as its source states it.
 
     Attributes:
-        name: What it is called on the disk.
+        name: What it is called on the disk; without an address it may be a pattern (``*.zip``).
         url: Where it is; None where it can only be had by hand.
         into: Folder below the raw one in which to unzip it; None: it is read as it is.
         sha256: As stated; None where no source states it.

@@ -71,6 +71,27 @@ def problems(
     ]
 
 
+def twins(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Find pictures that are in the set more than once, in different groups: a leak to come.
+
+    Args:
+        rows: Of ``items.csv``.
+
+    Returns:
+        One sentence for each.
+    """
+    seen: dict[str, Mapping[str, Any]] = {}
+    found = []
+    for row in rows:
+        first = seen.setdefault(row["image_sha256"], row)
+        if (first["split"], first["group"]) != (row["split"], row["group"]):
+            found.append(
+                f"{row['id']} ({row['split'] or 'no part'}) is the same picture as {first['id']} "
+                f"({first['split'] or 'no part'})"
+            )
+    return found
+
+
 def summary(
     rows: Sequence[Mapping[str, Any]], classes: Sequence[str], report: Sequence[Sequence[str]]
 ) -> str:

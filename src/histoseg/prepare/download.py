@@ -19,7 +19,8 @@ from histoseg import __version__
 from histoseg.errors import DatasetNotFoundError, UnreadableFileError
 from histoseg.prepare.archive import BLOCK, Archive
 
-TRIES = 5  # in a row without a byte
+TRIES = 5  # in a row without a byte, once there was one
+FIRST_TRIES = 2
 TIMEOUT = 30  # seconds without a byte
 _log = logging.getLogger(__name__)
 _CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
@@ -56,7 +57,7 @@ def fetch(archive: Archive, folder: Path, *, wait: float = 1.0) -> Path:
         if not fault:
             return _complete(archive, part, path)
         failures = 1 if _size(part) > before else failures + 1
-        if failures >= TRIES:
+        if failures >= (TRIES if _size(part) else FIRST_TRIES):
             raise _unreachable(archive, path, fault)
         _log.warning("%s: %s; trying again", archive.url, fault)
         time.sleep(wait * 2 ** (failures - 1))
@@ -74,7 +75,7 @@ def _try(archive: Archive, path: Path, part: Path) -> str:
             raise _unreachable(archive, path, f"HTTP {error.code} {error.reason}") from error
         return str(error)
     except _CUT as error:
-        return str(error)
+        return str(getattr(error, "reason", error)) or type(error).__name__
 
 
 def _go_on(archive: Archive, part: Path) -> bool:
@@ -86,7 +87,7 @@ def _go_on(archive: Archive, part: Path) -> bool:
     request = urllib.request.Request(str(archive.url), headers=headers)
     with _opened(request) as answer:
         if answer.headers.get_content_type() == "text/html":
-            raise UnreadableFileError(
+            raise DatasetNotFoundError(
                 f"{archive.url} answers with a web page instead of the file (a login or a consent, "
                 f"perhaps): fetch it with a browser, save it as {part.with_suffix('')}, and run "
                 "the same command again"

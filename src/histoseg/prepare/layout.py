@@ -69,7 +69,7 @@ class Store:
         stored = {"format": FORMAT, "version": __version__, **asdict(facts), "r": recipe or {}}
         self._recipe = json.dumps(stored, sort_keys=True, default=str)
         known = root.is_dir() and ((root / JOURNAL).exists() or (root / MARK).exists())
-        if root.is_dir() and any(root.iterdir()) and not known:
+        if root.is_dir() and not known and any(p.name[0] != "." for p in root.iterdir()):
             raise ContractError(
                 f"{root} holds files that `histoseg prepare` did not write; name an empty or new "
                 "folder"
@@ -130,13 +130,16 @@ class Store:
         """
         rows = [entry["row"] for entry in self._seen.values() if "row" in entry]
         failed = [entry["id"] for entry in self._seen.values() if "row" not in entry]
+        header = ["item", "file", "where", "why"]
+        _write_csv(self.root / "report.csv", header, self.report())
         if not rows:
-            raise ContractError(f"no item could be stored in {self.root}: {len(failed)} failed")
+            raise ContractError(
+                f"none of {len(failed)} items could be stored, see {self.root / 'report.csv'}: "
+                f"{next((line[-1] for line in self.report()), 'the set is empty')}"
+            )
         self._remove_stale()
         names = [*COLUMNS, *self.facts.classes, "image_sha256"]
         _write_csv(self.root / "items.csv", names, ([r.get(n, "") for n in names] for r in rows))
-        header = ["item", "file", "where", "why"]
-        _write_csv(self.root / "report.csv", header, self.report())
         _write_json(self.root / "type_info.json", _type_info(self.facts))
         mark = {
             "format": FORMAT,

@@ -17,12 +17,13 @@ def obtain(
 ) -> list[RawItem]:
     """Find the items of a set, after fetching and unzipping what is not there yet.
 
-    A zip file in the raw folder is unzipped once, also one that was put there by hand. A set
-    that was unzipped by hand is taken as it is.
+    A set that was unzipped by hand is taken as it is, and so is an archive that was put into the
+    raw folder by hand. What was unzipped once is unzipped again only if it is gone, or if that
+    was cut half-way.
 
     Args:
         source: Of the set.
-        archives: Its files.
+        archives: Its files; a name may be a pattern, such as ``*.zip``, of what comes by hand.
         raw: Its raw folder.
         download: Whether files may be fetched.
         by_hand: How to get the set without this command.
@@ -35,47 +36,53 @@ def obtain(
         UnreadableFileError: If an archive is not what its source states, or damaged.
         OSError: If the disk is too small.
     """
-    there = any(_mark(raw / a.name).exists() or (raw / a.name).is_file() for a in archives)
-    found = None if there else _items(source, raw)
-    if found is None:
-        _fetch_missing(archives, raw, download)
-        _unzip_new(archives, raw)
-        found = _items(source, raw)
-    if found is None:
-        try:
-            return list(source.items(raw))
-        except DatasetNotFoundError as error:
-            raise DatasetNotFoundError(f"{error}. {by_hand}") from error
+    gone = not _is_there(source, raw)
+    try:
+        for archive in archives if gone and download else ():
+            if archive.url is not None:
+                fetch(archive, raw)
+        for path, archive in _files(archives, raw).items():
+            if gone or _waits(path, archive):
+                _settle(path, archive, raw)
+        return list(source.items(raw))
+    except DatasetNotFoundError as error:
+        raise DatasetNotFoundError(f"{error}. {by_hand}".rstrip(" .")) from error
+
+
+def _is_there(source: Source, raw: Path) -> bool:
+    try:
+        return bool(list(source.items(raw)))
+    except DatasetNotFoundError:
+        return False
+
+
+def _files(archives: Sequence[Archive], raw: Path) -> dict[Path, Archive]:
+    """The archives that are there; of two entries that fit one file, the first counts."""
+    found: dict[Path, Archive] = {}
+    for archive in archives:
+        for path in sorted(raw.glob(archive.name)) if raw.is_dir() else ():
+            found.setdefault(path, archive)
     return found
 
 
-def _items(source: Source, raw: Path) -> list[RawItem] | None:
-    try:
-        return list(source.items(raw))
-    except DatasetNotFoundError:
-        return None
+def _waits(path: Path, archive: Archive) -> bool:
+    """Whether an archive of a set that is there still needs work."""
+    if archive.into is None:
+        return not _mark(path, "checked").exists()
+    return _mark(path, "unzipping").exists()
 
 
-def _fetch_missing(archives: Sequence[Archive], raw: Path, download: bool) -> None:
-    for archive in archives:
-        path = raw / archive.name
-        if _mark(path).exists():
-            continue
-        if path.is_file():
-            archive.check(path)
-        elif download and archive.url is not None:
-            fetch(archive, raw)
+def _settle(path: Path, archive: Archive, raw: Path) -> None:
+    """Check an archive and unzip it."""
+    archive.check(path)
+    if archive.into is None:
+        _mark(path, "checked").touch()
+        return
+    begun = _mark(path, "unzipping")
+    begun.touch()
+    unzip(path, raw / archive.into)
+    begun.unlink()
 
 
-def _unzip_new(archives: Sequence[Archive], raw: Path) -> None:
-    into = {archive.name: archive.into for archive in archives}
-    for path in sorted(raw.glob("*.zip")) if raw.is_dir() else ():
-        folder = into.get(path.name, ".")
-        if folder is not None and not _mark(path).exists():
-            unzip(path, raw / folder)
-            _mark(path).touch()
-
-
-def _mark(path: Path) -> Path:
-    """What says that an archive was unzipped to the end; the archive itself may then go."""
-    return path.with_name(f".{path.name}.unzipped")
+def _mark(path: Path, state: str) -> Path:
+    return path.with_name(f".{path.name}.{state}")

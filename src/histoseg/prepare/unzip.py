@@ -42,7 +42,8 @@ def unzip(path: Path, folder: Path) -> None:
                 _unzip_one(archive, entry, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise UnreadableFileError(
-            f"{path} ({path.stat().st_size} bytes) cannot be unzipped: {error}. Fetch it again"
+            f"{path} ({path.stat().st_size} bytes) cannot be unzipped: {error}. Delete it and "
+            "fetch it again"
         ) from error
 
 
