@@ -48,11 +48,11 @@ def drawings_of(content: Any, path: Path) -> dict[str, Drawing]:
     sizes = {key: _size(image, path) for key, image in images.items()}
     found = {key: Collector() for key in images}
     for n, annotation in enumerate(content["annotations"]):
-        key = annotation.get("image_id") if isinstance(annotation, dict) else None
+        key = _key(annotation.get("image_id")) if isinstance(annotation, dict) else None
         if key not in found:
             raise UnreadableFileError(f"{path}, annotations[{n}]: there is no image {key!r}")
         where = f"annotation {annotation.get('id', n)}"
-        said = _said(kinds.get(annotation.get("category_id")))
+        said = _said(kinds.get(_key(annotation.get("category_id"))))
         _add(found[key], where, annotation, sizes[key], said)
     drawings = {
         str(images[key]["file_name"]): collector.drawing(sizes[key], image=images[key]["file_name"])
@@ -68,6 +68,11 @@ def is_coco(content: Any) -> bool:
     return isinstance(content, dict) and all(
         isinstance(content.get(key), list) for key in ("images", "annotations")
     )
+
+
+def _key(value: Any) -> int | str | None:
+    """What can be an id; lists and mappings cannot."""
+    return value if isinstance(value, (int, str)) else None
 
 
 def _by_id(rows: Any, path: Path, name: str) -> dict[Any, dict[str, Any]]:
