@@ -140,6 +140,12 @@ def test_a_coco_id_that_is_none(key: str, tmp_path: Path) -> None:
         assert [shape.label for shape in read_drawing(path).shapes] == [None]
 
 
+def test_coco_categories_that_are_no_list(tmp_path: Path) -> None:
+    content = json.loads(good("a.coco.json", RING)) | {"categories": 5}
+    with pytest.raises(UnreadableFileError, match="no list"):
+        read_drawing(save(tmp_path, "a.coco.json", json.dumps(content).encode()))
+
+
 def test_a_polygon_of_no_rings_is_left_out(tmp_path: Path) -> None:
     shape = {"type": "Feature", "geometry": {"type": "MultiPolygon", "coordinates": [5, []]}}
     drawing = read_drawing(save(tmp_path, "a.geojson", json.dumps(shape).encode()))

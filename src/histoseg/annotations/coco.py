@@ -77,6 +77,8 @@ def _key(value: Any) -> int | str | None:
 
 def _by_id(rows: Any, path: Path, name: str) -> dict[Any, dict[str, Any]]:
     need = ("id", "file_name") if name == "images" else ("id", "name")
+    if not isinstance(rows, list):
+        raise UnreadableFileError(f"{path}: its {name} are no list")
     for n, row in enumerate(rows):
         if not isinstance(row, dict) or any(not isinstance(row.get(k), (int, str)) for k in need):
             raise UnreadableFileError(f"{path}, {name}[{n}]: expected a mapping with {need}")
