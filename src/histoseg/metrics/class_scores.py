@@ -36,7 +36,7 @@ class ClassScores(Metric):
 
     Args:
         classes: Names of the classes 1..K; without any, only ``bpq`` and ``f1_detection``.
-        radius_um: Largest distance of paired centres, micrometres; 3 are the 12 pixels of the paper.
+        radius_um: Largest distance of paired centres, µm; 3 are the paper's 12 pixels at 40x.
         mpp: Micrometres per pixel of the maps; None where unknown, which is taken for 0.25.
         kwargs: Passed on to ``torchmetrics.Metric``.
     """
