@@ -48,11 +48,11 @@ def drawings_of(content: Any, path: Path) -> dict[str, Drawing]:
     sizes = {key: _size(image, path) for key, image in images.items()}
     found = {key: Collector() for key in images}
     for n, annotation in enumerate(content["annotations"]):
-        key = annotation.get("image_id") if isinstance(annotation, dict) else None
+        key = _key(annotation.get("image_id")) if isinstance(annotation, dict) else None
         if key not in found:
             raise UnreadableFileError(f"{path}, annotations[{n}]: there is no image {key!r}")
         where = f"annotation {annotation.get('id', n)}"
-        said = _said(kinds.get(annotation.get("category_id")))
+        said = _said(kinds.get(_key(annotation.get("category_id"))))
         _add(found[key], where, annotation, sizes[key], said)
     drawings = {
         str(images[key]["file_name"]): collector.drawing(sizes[key], image=images[key]["file_name"])
@@ -70,8 +70,15 @@ def is_coco(content: Any) -> bool:
     )
 
 
+def _key(value: Any) -> int | str | None:
+    """What can be an id; lists and mappings cannot."""
+    return value if isinstance(value, (int, str)) else None
+
+
 def _by_id(rows: Any, path: Path, name: str) -> dict[Any, dict[str, Any]]:
     need = ("id", "file_name") if name == "images" else ("id", "name")
+    if not isinstance(rows, list):
+        raise UnreadableFileError(f"{path}: its {name} are no list")
     for n, row in enumerate(rows):
         if not isinstance(row, dict) or any(not isinstance(row.get(k), (int, str)) for k in need):
             raise UnreadableFileError(f"{path}, {name}[{n}]: expected a mapping with {need}")

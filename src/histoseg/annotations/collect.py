@@ -18,6 +18,7 @@ class Said(TypedDict, total=False):
 
     label: str | None
     colour: tuple[int, int, int] | None
+    detected: bool
 
 
 class Collector:
@@ -55,6 +56,8 @@ class Collector:
                 arrays = list(self._finite(rings))
             else:
                 arrays = [self._points(ring) for ring in rings]
+            if not arrays:
+                raise ValueError("it has no outline")
             if check:
                 arrays = _simple(arrays)
         except ValueError as error:
@@ -64,7 +67,11 @@ class Collector:
 
     def line(self, where: str, points: Any, **said: Unpack[Said]) -> None:
         """Add an open line: an object where it ends at its start, else dropped."""
-        array = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        try:
+            array = _numbers(points)
+        except ValueError as error:
+            self.drop(where, str(error))
+            return
         if len(array) > 3 and np.array_equal(array[0], array[-1]):
             self.polygon(where, [array], **said)
         else:
@@ -111,13 +118,7 @@ class Collector:
         return Drawing(tuple(self.shapes), tuple(self.dropped), size, mpp, image)
 
     def _points(self, points: Any) -> Array:
-        try:
-            array = np.asarray(points, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"its points are not numbers: {error}") from error
-        if array.ndim != 2 or array.shape[1] < 2 or not len(array):
-            raise ValueError(f"its points have shape {array.shape}, expected (K, 2)")
-        array = self._finite(array[:, :2])
+        array = self._finite(_numbers(points))
         return array[:-1] if len(array) > 1 and (array[0] == array[-1]).all() else array
 
     def _finite(self, array: Array) -> Array:
@@ -127,6 +128,17 @@ class Collector:
         if np.abs(array).max() > FARTHEST:
             raise ValueError(f"a coordinate is {np.abs(array).max():.3g}, no image is that large")
         return np.asarray(array)
+
+
+def _numbers(points: Any) -> Array:
+    """X and y of points, (K, 2), float64; what else is said of them is left out."""
+    try:
+        array = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"its points are not numbers: {error}") from error
+    if array.ndim != 2 or array.shape[1] < 2 or not len(array):
+        raise ValueError(f"its points have shape {array.shape}, expected (K, 2)")
+    return array[:, :2]
 
 
 def _simple(rings: list[Array]) -> list[Array]:

@@ -33,6 +33,8 @@ class Shape:
         label: Name of its class, as the file says it.
         colour: Of its pen or class, RGB of 0..255, as the file says it.
         where: Its place in the file, for messages: "graphic 12".
+        detected: Whether the file says that it is an object that a program found, and so no region
+            that a person drew around objects.
     """
 
     kind: Literal["polygon", "point"]
@@ -41,6 +43,7 @@ class Shape:
     label: str | None = None
     colour: tuple[int, int, int] | None = None
     where: str = ""
+    detected: bool = False
 
     def scaled(self, factor_xy: tuple[float, float]) -> Shape:
         """The same object on an image that is ``factor_xy`` times as wide and high."""

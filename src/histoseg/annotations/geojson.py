@@ -11,6 +11,7 @@ from histoseg.annotations.drawing import Drawing
 from histoseg.annotations.json_file import read_json
 from histoseg.errors import UnreadableFileError
 
+DETECTED = frozenset({"detection", "cell"})
 NO_OBJECTS = frozenset({"tile", "tmacore", "tma_core", "root"})
 
 
@@ -54,10 +55,12 @@ def drawing_of(content: Any, path: Path) -> Drawing:
         if kind.lower() in NO_OBJECTS:
             found.drop(where, f"a {kind}, not an object")
             continue
+        said = _said(properties.get("classification"))
+        said["detected"] = kind.lower() in DETECTED
         geometry = feature.get("nucleusGeometry") or feature.get("geometry")
         for part, one in enumerate(_geometries(geometry)):
             place = where if not part else f"{where}, part {part}"
-            _add(found, place, one, _said(properties.get("classification")))
+            _add(found, place, one, said)
     return found.drawing()
 
 

@@ -47,7 +47,7 @@ def drawing_of(content: Any, path: Path) -> Drawing:
             continue
         kind = nucleus.get("type")
         label = str(kind) if isinstance(kind, int) and kind > 0 else None
-        found.polygon(where, [nucleus["contour"]], check=False, label=label)
+        found.polygon(where, [nucleus["contour"]], check=False, label=label, detected=True)
     mag = content.get("mag")
     usable = isinstance(mag, (int, float)) and mag > 0
     return found.drawing(mpp=OBJECTIVE_MPP / mag if usable else None)
