@@ -36,6 +36,8 @@ CONFINED = {
     "hydra": {"engine", "cli"},
     "omegaconf": {"engine", "cli"},
     "albumentations": {"data"},
+    "openslide": {"slides"},
+    "pydicom": {"slides", "writers"},
     "tifffile": {"slides", "writers", "prepare", "data"},
 }
 FILES = sorted(SRC.rglob("*.py"))
