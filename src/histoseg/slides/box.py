@@ -33,9 +33,7 @@ class Box(NamedTuple):
 
     def grown(self, margin: int) -> Box:
         """The box with ``margin`` pixels more on each side."""
-        return Box(
-            self.left - margin, self.top - margin, self.right + margin, self.bottom + margin
-        )
+        return Box(self.left - margin, self.top - margin, self.right + margin, self.bottom + margin)
 
     def clipped(self, to: Box) -> Box:
         """What it has in common with another; may be empty."""
@@ -45,3 +43,8 @@ class Box(NamedTuple):
             min(self.right, to.right),
             min(self.bottom, to.bottom),
         )
+
+    def slices(self, whole: Box) -> tuple[slice, slice]:
+        """Rows and columns of this box in an array that holds another."""
+        rows = slice(self.top - whole.top, self.bottom - whole.top)
+        return rows, slice(self.left - whole.left, self.right - whole.left)

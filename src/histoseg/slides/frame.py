@@ -90,11 +90,11 @@ class Frame:
         return self.slide.mpp[0] * self.scale[0], self.slide.mpp[1] * self.scale[1]
 
     def to_level0(self, points_xy: Array) -> Array:
-        """Move points (..., 2) from pixels of the frame to those of level 0, centres on integers."""
+        """Move points (..., 2), pixel centres on integers, from the frame to level 0."""
         return np.asarray((np.asarray(points_xy) + 0.5) * np.array(self.scale) - 0.5)
 
     def from_level0(self, points_xy: Array) -> Array:
-        """Move points (..., 2) from pixels of level 0 to those of the frame."""
+        """Move points (..., 2), pixel centres on integers, from level 0 to the frame."""
         return np.asarray((np.asarray(points_xy) + 0.5) / np.array(self.scale) - 0.5)
 
     def read(
@@ -129,8 +129,7 @@ class Frame:
             return self._mirrored(wanted)
         result = np.full((height, width, 3), 255, np.uint8)
         if not inside.is_empty:
-            rows = slice(inside.top - y, inside.bottom - y)
-            result[rows, inside.left - x : inside.right - x] = self._inside(inside)
+            result[inside.slices(wanted)] = self._inside(inside)
         return result
 
     def _mirrored(self, box: Box) -> Array:
@@ -150,9 +149,7 @@ class Frame:
         for top in range(box.top, box.bottom, side):
             for left in range(box.left, box.right, side):
                 part = Box(left, top, left + side, top + side).clipped(box)
-                rows = slice(part.top - box.top, part.bottom - box.top)
-                columns = slice(part.left - box.left, part.right - box.left)
-                result[rows, columns] = self._block(part)
+                result[part.slices(box)] = self._block(part)
         return result
 
     def _block(self, box: Box) -> Array:
@@ -160,10 +157,10 @@ class Frame:
         rx, ry = self._ratio()
         rows = taps(box.top, box.bottom, ry, level.height)
         columns = taps(box.left, box.right, rx, level.width)
-        (top, height), (left, width) = _span(rows.index), _span(columns.index)
+        (top, height), (left, width) = _span(rows.place), _span(columns.place)
         source = self.slide.read(left, top, width, height, self.level)
         return resampled(
-            source, Taps(rows.index - top, rows.weight), Taps(columns.index - left, columns.weight)
+            source, Taps(rows.place - top, rows.weight), Taps(columns.place - left, columns.weight)
         )
 
     def _ratio(self) -> tuple[float, float]:
@@ -178,6 +175,6 @@ def _covering(size: tuple[int, int], scale: tuple[float, float]) -> tuple[int, i
     return max(1, height), max(1, width)
 
 
-def _span(index: Array) -> tuple[int, int]:
-    first = int(index.min())
-    return first, int(index.max()) + 1 - first
+def _span(place: Array) -> tuple[int, int]:
+    first = int(place.min())
+    return first, int(place.max()) + 1 - first

@@ -18,10 +18,10 @@ BLOCK = 1024
 
 
 class OpenSlideFile(Slide):
-    """A slide in a scanner's own format: svs, ndpi, mrxs, scn, bif, vms, svslide, DICOM and others.
+    """A slide in a scanner's own format: svs, ndpi, mrxs, scn, bif, vms, svslide, DICOM, ...
 
-    OpenSlide takes places in level-0 pixels also for the smaller levels, and shifts them by parts of
-    a pixel where the downsample is not a whole number, so that a pixel would depend on the
+    OpenSlide takes places in level-0 pixels also for the smaller levels, and shifts them by parts
+    of a pixel where the downsample is not a whole number, so that a pixel would depend on the
     rectangle it is read in (by up to 9 grey values in a test with noise). Such levels are read in
     blocks with fixed places.
 
@@ -72,11 +72,9 @@ class OpenSlideFile(Slide):
         for top in range(box.top - box.top % BLOCK, box.bottom, BLOCK):
             for left in range(box.left - box.left % BLOCK, box.right, BLOCK):
                 block = Box(left, top, min(left + BLOCK, of.width), min(top + BLOCK, of.height))
-                pixels = self._cache.get(
-                    (level, left, top), partial(self._region, level, block)
-                )
+                pixels = self._cache.get((level, left, top), partial(self._region, level, block))
                 part = block.clipped(box)
-                result[_within(part, box)] = pixels[_within(part, block)]
+                result[part.slices(box)] = pixels[part.slices(block)]
         return result
 
     def _region(self, level: int, box: Box) -> Array:
@@ -86,12 +84,6 @@ class OpenSlideFile(Slide):
         if not rgba[..., 3].any():
             return np.full((box.height, box.width, 3), WHITE, np.uint8)
         return np.ascontiguousarray(on_white(rgba[..., :3], rgba[..., 3]))
-
-
-def _within(part: Box, whole: Box) -> tuple[slice, slice]:
-    """Rows and columns of a part in the array of a whole."""
-    rows = slice(part.top - whole.top, part.bottom - whole.top)
-    return rows, slice(part.left - whole.left, part.right - whole.left)
 
 
 def _spacing(properties: Mapping[str, str]) -> Spacing | None:

@@ -14,8 +14,8 @@ class PlainPicture(Slide):
     """A PNG, JPEG or BMP file, or a turned TIFF: one level, decoded as a whole.
 
     These formats cannot be read in parts. Each process that reads holds all pixels, 3 bytes each:
-    300 MB for 100 megapixels, at most 3 GiB (`histoseg.slides.image.MAX_PIXELS`). The densities that
-    such files state are those of prints and are not taken for a resolution.
+    300 MB for 100 megapixels, at most 3 GiB (`histoseg.slides.image.MAX_PIXELS`). The densities
+    that such files state are those of prints and are not taken for a resolution.
 
     Args:
         path: The file.
@@ -30,9 +30,7 @@ class PlainPicture(Slide):
         self, path: Path, mpp: float | None = None, magnification: float | None = None
     ) -> None:
         pixels = read_image(path)
-        resolution = settle(
-            path, None, None, given=mpp, given_magnification=magnification
-        )
+        resolution = settle(path, None, None, given=mpp, given_magnification=magnification)
         super().__init__(path, [pixels.shape[:2]], resolution, reader="picture")
         self._keep(_Pixels(pixels))
 

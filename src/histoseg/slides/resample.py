@@ -16,11 +16,11 @@ class Taps(NamedTuple):
     """Which source pixels make each wanted pixel of an axis.
 
     Attributes:
-        index: (n, K), int64. Places in the source; those beyond its ends are moved to the ends.
+        place: (n, K), int64. Indices into the source; those beyond its ends are moved to the ends.
         weight: (n, K), float32. Sum 1 in each row.
     """
 
-    index: Array
+    place: Array
     weight: Array
 
 
@@ -39,7 +39,7 @@ def taps(start: int, stop: int, ratio: float, length: int) -> Taps:
         length: Pixels of the source.
 
     Example:
-        >>> taps(0, 2, 1.5, 3).index.tolist()
+        >>> taps(0, 2, 1.5, 3).place.tolist()
         [[0, 1, 2], [1, 2, 2]]
         >>> taps(0, 2, 1.5, 3).weight.round(2).tolist()
         [[0.67, 0.33, 0.0], [0.33, 0.67, 0.0]]
@@ -60,8 +60,10 @@ def resampled(image: Array, rows: Taps, columns: Taps) -> Array:
     Returns:
         (n, m, 3), uint8, rounded half up.
     """
-    if rows.index.shape[1] == columns.index.shape[1] == 1:
-        return np.ascontiguousarray(_along(_along(image, rows.index[:, 0], 0), columns.index[:, 0], 1))
+    if rows.place.shape[1] == columns.place.shape[1] == 1:
+        return np.ascontiguousarray(
+            _along(_along(image, rows.place[:, 0], 0), columns.place[:, 0], 1)
+        )
     mixed = _mixed(_mixed(image, rows, 0), columns, 1)
     mixed += np.float32(0.5)
     return mixed.clip(0, 255, out=mixed).astype(np.uint8)
@@ -111,7 +113,7 @@ def _mixed(image: Array, taps: Taps, axis: int) -> Array:
     shape = [1, 1, 1]
     shape[axis] = -1
     total: Array | None = None
-    for index, weight in zip(taps.index.T, taps.weight.T, strict=True):
+    for index, weight in zip(taps.place.T, taps.weight.T, strict=True):
         part = _along(image, index, axis) * weight.reshape(shape)
         total = part if total is None else np.add(total, part, out=total)
     assert total is not None

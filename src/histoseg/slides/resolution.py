@@ -1,4 +1,4 @@
-"""How large a pixel is: what files say of it, what of that can be believed, and what a user says."""
+"""How large a pixel is: what files say, what of that can be believed, and what a user says."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ WHITE = 255
 
 
 class Level(NamedTuple):
-    """One picture of a pyramid; ``downsample`` are level-0 pixels per pixel of it, along x and y."""
+    """One picture of a pyramid; ``downsample``: level-0 pixels per pixel of it along x and y."""
 
     height: int
     width: int
@@ -32,8 +32,8 @@ class Level(NamedTuple):
 class Slide(ABC):
     """A file with one large picture, usually as a pyramid, of which parts are read.
 
-    Coordinates are pixels of the full level 0, (x, y), also where a scanner gives ``bounds``: QuPath
-    shows such a slide from the corner of its bounds, so what is written for QuPath has
+    Coordinates are pixels of the full level 0, (x, y), also where a scanner gives ``bounds``:
+    QuPath shows such a slide from the corner of its bounds, so what is written for QuPath has
     ``bounds.left`` and ``bounds.top`` subtracted.
 
     A slide can be pickled and used in other processes, forked or not: each opens the file by itself
@@ -111,8 +111,7 @@ class Slide(ABC):
             return self._read_inside(level, wanted)
         result = np.full((height, width, 3), WHITE, np.uint8)
         if not inside.is_empty:
-            rows = slice(inside.top - y, inside.bottom - y)
-            result[rows, inside.left - x : inside.right - x] = self._read_inside(level, inside)
+            result[inside.slices(wanted)] = self._read_inside(level, inside)
         return result
 
     def thumbnail(self, max_side: int) -> Array:

@@ -66,9 +66,7 @@ def _refuse_stack(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -
         )
 
 
-def as_rgb(
-    path: Path, page: tifffile.TiffPage, samples: Array, depth: int | None = None
-) -> Array:
+def as_rgb(path: Path, page: tifffile.TiffPage, samples: Array, depth: int | None = None) -> Array:
     """Samples of a page, or of a part of it, as colours.
 
     Args:
