@@ -51,7 +51,7 @@ class TissueMask:
             SlideError: If it has not the proportions of the slide.
             UnreadableFileError: If it is no picture.
         """
-        inside = read_image(path).any(axis=-1)
+        inside = np.asarray(read_image(path).any(axis=-1))
         scale = size[1] / inside.shape[1], size[0] / inside.shape[0]
         rounding = 1 / inside.shape[1] + 1 / inside.shape[0]
         if abs(scale[0] / scale[1] - 1) > MAX_SKEW + rounding:
