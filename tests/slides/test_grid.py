@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from fakes.arrays import ArraySlide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes.arrays import ArraySlide
 from histoseg.slides import Frame, Grid, TissueMask
 from histoseg.slides.box import Box
 

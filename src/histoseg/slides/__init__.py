@@ -2,6 +2,9 @@
 
 from histoseg.slides.find import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from histoseg.slides.find import find_images as find_images
+from histoseg.slides.find_slides import SLIDE_SUFFIXES as SLIDE_SUFFIXES
+from histoseg.slides.find_slides import SlideEntry as SlideEntry
+from histoseg.slides.find_slides import find_slides as find_slides
 from histoseg.slides.frame import Frame as Frame
 from histoseg.slides.grid import Grid as Grid
 from histoseg.slides.grid import Region as Region
