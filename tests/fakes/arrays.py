@@ -30,5 +30,5 @@ def shrunk(image: Array, factor: int) -> Array:
     """Means of squares, halves rounded up; what does not fill a square is left out."""
     height, width = (n // factor for n in image.shape[:2])
     cut = image[: height * factor, : width * factor].astype(np.uint32)
-    sums = cut.reshape(height, factor, width, factor, -1).sum(axis=(1, 3))
+    sums = cut.reshape(height, factor, width, factor, 3).sum(axis=(1, 3))
     return ((2 * sums + factor**2) // (2 * factor**2)).astype(np.uint8)

@@ -12,7 +12,7 @@ from histoseg.slides.image import PILLOW_STARTS, TIFF_STARTS
 from histoseg.slides.openslide_file import OpenSlideFile
 from histoseg.slides.plain_picture import PlainPicture
 from histoseg.slides.slide import Slide
-from histoseg.slides.tiff_slide import TiffSlide
+from histoseg.slides.tiff_slide import TiffSlide, TurnedTiffError
 
 log = logging.getLogger(__name__)
 Reader = Callable[[Path, float | None, float | None], Slide]
@@ -61,7 +61,7 @@ def _readers(path: Path) -> list[Reader]:
     head = _head(path)
     own: list[Reader] = []
     if head.startswith(TIFF_STARTS):
-        own = [TiffSlide, PlainPicture]
+        own = [_open_tiff]
     elif head[128:132] == DICOM_START:
         own = [DicomSlide]
     elif head.startswith(tuple(PILLOW_STARTS)):
@@ -75,6 +75,13 @@ def _readers(path: Path) -> list[Reader]:
             f" starts with {head[:8]!r}): convert it, for example to OME-TIFF"
         )
     return own
+
+
+def _open_tiff(path: Path, mpp: float | None, magnification: float | None) -> Slide:
+    try:
+        return TiffSlide(path, mpp, magnification)
+    except TurnedTiffError:
+        return PlainPicture(path, mpp, magnification)
 
 
 def _head(path: Path) -> bytes:

@@ -31,7 +31,7 @@ class OpenSlideFile(Slide):
         magnification: Of level 0, in place of what the file says.
 
     Raises:
-        UnreadableFileError: If OpenSlide refuses it, with its reason.
+        UnreadableFileError: If OpenSlide refuses it, with its reason, or it is cut short.
     """
 
     def __init__(
@@ -57,6 +57,8 @@ class OpenSlideFile(Slide):
             f" ({properties.get(openslide.PROPERTY_NAME_VENDOR)})",
             bounds=_bounds(properties),
         )
+        for number, level in enumerate(self.levels):  # the end is what a file cut short has lost
+            self.read(level.width - 1, level.height - 1, 1, 1, number)
 
     def _open(self) -> openslide.OpenSlide:
         try:

@@ -62,10 +62,11 @@ def refuse_incomplete(path: Path, tif: tifffile.TiffFile, levels: Sequence[Plane
     size = tif.filehandle.size
     for page in (page for planes in levels for page in planes):
         promised = math.prod(page.chunked)
-        if not len(page.dataoffsets) == len(page.databytecounts) == promised:
+        listed = min(len(page.dataoffsets), len(page.databytecounts))
+        if listed != promised:
             raise UnreadableFileError(
                 f"{path}: its header promises {page.imagewidth} x {page.imagelength} pixels in"
-                f" {promised} tiles or strips and lists {len(page.dataoffsets)}; copy or export it"
+                f" {promised} tiles or strips and lists {listed}; copy or export it"
                 " again"
             )
         end = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)))

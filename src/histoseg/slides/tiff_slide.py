@@ -43,7 +43,8 @@ class TiffSlide(Slide):
         magnification: Of level 0, in place of what the file says.
 
     Raises:
-        UnreadableFileError: If it is damaged, cut short, turned, a stack, or no picture.
+        TurnedTiffError: If it asks to be turned.
+        UnreadableFileError: If it is damaged, cut short, a stack, or no picture.
     """
 
     def __init__(
@@ -183,10 +184,14 @@ def _glass(page: tifffile.TiffPage) -> float:
     return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1
 
 
+class TurnedTiffError(UnreadableFileError):
+    """A TIFF asks to be turned or mirrored before it is shown, and so has to be read whole."""
+
+
 def _refuse_turned(path: Path, page: tifffile.TiffPage) -> None:
     turn = int(page.tags.valueof("Orientation", 1))
     if turn != 1:
-        raise UnreadableFileError(
+        raise TurnedTiffError(
             f"{path} asks to be turned (tag Orientation {turn}), which only pictures can be that"
             " are read whole: save it upright"
         )
