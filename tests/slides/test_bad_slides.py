@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 
@@ -41,6 +42,28 @@ def huge(path: Path) -> None:
     path.write_bytes(b"II*\0" + struct.pack("<I", 108) + bytes(100) + ifd + bytes(4))
 
 
+def wide_strip(path: Path) -> None:
+    """A header that promises 60,000 x 60,000 pixels in one compressed strip."""
+    tifffile.imwrite(path, RGB, photometric="rgb", compression="deflate")
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        for tag in ("ImageWidth", "ImageLength", "RowsPerStrip"):
+            tif.pages[0].tags[tag].overwrite(60_000)
+
+
+def without_field(path: Path) -> None:
+    first_dicom(path)
+    header = pydicom.dcmread(path)
+    del header.TotalPixelMatrixRows
+    header.save_as(path)
+
+
+def many_frames(path: Path) -> None:
+    first_dicom(path)
+    header = pydicom.dcmread(path)
+    header.NumberOfFrames = header.TotalPixelMatrixRows = 1_000_000
+    header.save_as(path)
+
+
 def without_height(path: Path) -> None:
     tifffile.imwrite(path, RGB, photometric="rgb", **slides.TILED)
     with tifffile.TiffFile(path, mode="r+b") as tif:
@@ -75,6 +98,9 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "dicom label": (not_a_level, "without a picture of type VOLUME"),
     "huge header": (huge, r"4000000000 x 4000000000 pixels in \d+ tiles or strips and lists 1"),
+    "one huge strip": (wide_strip, "one tile or strip has 60000 x 60000 pixels"),
+    "dicom without a field": (without_field, "a field of it is missing or wrong"),
+    "dicom with too many frames": (many_frames, "truncated or damaged"),
     "no rows": (without_height, "x 0|at least one pixel|damaged|no picture"),
     "stack": (
         lambda path: tifffile.imwrite(path, np.stack([RGB] * 3), photometric="rgb"),

@@ -121,6 +121,8 @@ def test_a_slide_without_resolution_says_how_to_give_it() -> None:
     with pytest.raises(SlideError, match=r"how large its pixels are: give mpp="):
         Frame.at(ArraySlide(NOISE), 0.25)
     assert Frame.scaled(ArraySlide(NOISE), 2).mpp is None
+    with pytest.raises(SlideError, match=r"has 8 µm per pixel, more than 16 times the 0\.25"):
+        Frame.at(ArraySlide(NOISE, 8.0), 0.25)
 
 
 def test_the_real_coordinate_grid(shared_data: Path) -> None:

@@ -101,7 +101,7 @@ def test_glass_is_empty_and_a_covered_slide_is_full() -> None:
     for stain in ("he", "ihc"):
         drawn = synthetic_tissue(800, 800, 1, stain=stain, tissue="lymphoid")["image"]
         small = cv2.resize(drawn, (200, 200), interpolation=cv2.INTER_AREA)[:120]  # no vessel
-        assert FINDER.in_picture(small, MPP).mean() > 0.97
+        assert TissueFinder().in_picture(small, MPP).mean() > 0.97
 
 
 def test_holes_and_specks_by_their_size() -> None:

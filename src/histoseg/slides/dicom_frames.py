@@ -196,12 +196,18 @@ class DicomFrames:
         start, length = _pixel_data(self._file, self._syntax == _IMPLICIT)
         if length != _UNDEFINED:
             each = self._rows * self._columns * self._samples * self._dtype.itemsize
-            spans = [(start + i * each, each) for i in range(count)]
+            stored = min(count, max(0, size - start) // each)
+            spans = [(start + i * each, each) for i in range(stored)]
         else:
             spans = _encapsulated(self._file, start, count, size)
         full = -(-self.width // self._columns) * -(-self.height // self._rows)
         tiled_full = header.get("DimensionOrganizationType") == "TILED_FULL"
-        if len(spans) != count or (tiled_full and count != full) or max(map(sum, spans)) > size:
+        if (
+            len(spans) != count
+            or (tiled_full and count != full)
+            or not spans
+            or sum(spans[-1]) > size
+        ):
             raise UnreadableFileError(
                 f"{self._path} is truncated or damaged: {size} bytes, {len(spans)} of {count}"
                 f" frames found, {full} expected; copy or export it again"

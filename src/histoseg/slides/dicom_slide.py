@@ -47,8 +47,22 @@ class DicomSlide(Slide):
         super().__init__(path, sizes, resolution, reader="pydicom")
 
     def _open(self) -> _Levels:
-        series = read_header(self.path).SeriesInstanceUID
+        series = str(read_header(self.path).get("SeriesInstanceUID"))
         files: dict[tuple[int, int], DicomFrames] = {}
+        try:
+            self._collect(files, series)
+        except Exception as error:
+            _Levels(list(files.values())).close()
+            if isinstance(error, UnreadableFileError | MemoryError):
+                raise
+            raise UnreadableFileError(
+                f"{self.path} cannot be opened as a DICOM slide, a field of it is missing or wrong"
+                f" ({error!r}): export it again"
+            ) from error
+        return _Levels([files[size] for size in sorted(files, reverse=True)])
+
+    def _collect(self, files: dict[tuple[int, int], DicomFrames], series: str) -> None:
+        """Open the levels of a series, by their size."""
         siblings = sorted(self.path.parent.iterdir())
         for path in [self.path, *siblings]:  # of copies of a level the given one counts
             if path.is_file() and is_level(path, series):
@@ -60,7 +74,6 @@ class DicomSlide(Slide):
                 f"{self.path} belongs to a DICOM series without a picture of type VOLUME: give a"
                 " file of a whole slide microscopy image"
             )
-        return _Levels([files[size] for size in sorted(files, reverse=True)])
 
     def _read(self, level: int, box: Box) -> Array:
         file: DicomFrames = self._opened().files[level]

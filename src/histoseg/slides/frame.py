@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # a slide makes its thumbnail by a frame
 
 SNAP = 0.02
 """A level whose resolution is within this share of the wanted one is taken as it is."""
+MAX_ENLARGED = 16
 MAX_SOURCE = 2**24
 """Pixels of a level that are in memory at once while a frame is read: 48 MiB of RGB."""
 _EXACT = 1e-6
@@ -54,14 +55,20 @@ class Frame:
                 nothing is resampled: scanners say 0.2527 for what models call 0.25. 0 for exact.
 
         Raises:
-            SlideError: If the slide does not say its resolution.
+            SlideError: If the slide does not say its resolution, or is far too coarse.
         """
         if slide.mpp is None:
             raise SlideError(
                 f"{slide.path} does not say how large its pixels are: give mpp=<micrometres per"
                 " pixel>, usually 0.25 at 40x and 0.5 at 20x"
             )
-        return cls.scaled(slide, (mpp / slide.mpp[0], mpp / slide.mpp[1]), snap)
+        scale = mpp / slide.mpp[0], mpp / slide.mpp[1]
+        if min(scale) < 1 / MAX_ENLARGED:
+            raise SlideError(
+                f"{slide.path} has {max(slide.mpp):g} µm per pixel, more than {MAX_ENLARGED} times"
+                f" the {mpp:g} that is wanted: there is nothing to see. Check mpp="
+            )
+        return cls.scaled(slide, scale, snap)
 
     @classmethod
     def scaled(

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import tifffile
 
 from histoseg.errors import UnreadableFileError
+from histoseg.slides.image import MAX_PIXELS
 from histoseg.slides.resolution import MICROMETRES, Spacing
 
 Planes = tuple[tifffile.TiffPage, ...]  # one page, or one for each of red, green and blue
@@ -68,6 +69,11 @@ def refuse_incomplete(path: Path, tif: tifffile.TiffFile, levels: Sequence[Plane
                 f"{path}: its header promises {page.imagewidth} x {page.imagelength} pixels in"
                 f" {promised} tiles or strips and lists {listed}; copy or export it"
                 " again"
+            )
+        if math.prod(page.chunks[:2]) > MAX_PIXELS and not page.is_memmappable:
+            raise UnreadableFileError(
+                f"{path}: one tile or strip has {page.chunks[1]} x {page.chunks[0]} pixels, more"
+                f" than {MAX_PIXELS:.3g}: save it with tiles"
             )
         end = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)))
         if end > size:
