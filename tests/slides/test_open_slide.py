@@ -2,6 +2,7 @@ import logging
 import multiprocessing
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,16 @@ def test_a_slide_goes_to_other_processes(opened: tuple[Slide, Array, int]) -> No
         with multiprocessing.get_context("fork").Pool(2) as pool:
             for seen in pool.map(read_corner, [slide] * 4):
                 np.testing.assert_array_equal(seen, image[30:120, 40:140])
+
+
+def test_threads_may_share_a_slide(opened: tuple[Slide, Array, int]) -> None:
+    slide, image, _ = opened
+    with slide, ThreadPoolExecutor(4) as pool:
+        places = [(x, y) for x in range(0, 200, 40) for y in range(0, 150, 50)] * 2
+        for (x, y), seen in zip(
+            places, pool.map(lambda p: slide.read(*p, 50, 40), places), strict=False
+        ):
+            np.testing.assert_array_equal(seen, image[y : y + 40, x : x + 50])
 
 
 def test_a_slide_is_usable_in_a_forked_process_without_pickling(tmp_path: Path) -> None:
