@@ -18,12 +18,13 @@ from histoseg.errors import (
     NonFiniteLossError,
     SlideError,
     UnreadableFileError,
+    WorkerDiedError,
 )
 
 TRACE, OURS = "HYDRA_FULL_ERROR", "HISTOSEG_PLAIN_ERRORS"
 COMPLETE = (
     *(ContractError, DatasetNotFoundError, UnreadableFileError),
-    *(CheckpointError, NonFiniteLossError, SlideError),
+    *(CheckpointError, NonFiniteLossError, SlideError, WorkerDiedError),
 )
 DELIBERATE = (ValueError, OSError, RuntimeError)  # when it is our code that raises them
 INTERRUPTED = 130  # exit code of a shell for Ctrl-C
