@@ -51,15 +51,16 @@ def read_tiles(task: ReadTask) -> Tiles:
 def _read(task: ReadTask) -> Array:
     grid, cells, frame = task.grid, task.cells, opened(task.source)
     pixels = np.empty((len(cells), grid.tile, grid.tile, 3), np.uint8)
+    if not len(cells):
+        return pixels
     boxes = [grid.input_box(cell) for cell in cells]
-    if len(cells) < SPARSE * np.prod(np.ptp(cells, axis=0) + 1, initial=1.0):
+    if len(cells) < SPARSE * np.prod(np.ptp(cells, axis=0) + 1):
         for tile, box in zip(pixels, boxes, strict=True):
             tile[:] = frame.read(box.left, box.top, box.width, box.height, outside="mirror")
         return pixels
-    if boxes:
-        edges = np.array(boxes)
-        whole = Box(*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
-        picture = frame.read(whole.left, whole.top, whole.width, whole.height, outside="mirror")
-        for tile, box in zip(pixels, boxes, strict=True):
-            tile[:] = picture[box.slices(whole)]
+    edges = np.array(boxes)
+    whole = Box(*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
+    picture = frame.read(whole.left, whole.top, whole.width, whole.height, outside="mirror")
+    for tile, box in zip(pixels, boxes, strict=True):
+        tile[:] = picture[box.slices(whole)]
     return pixels

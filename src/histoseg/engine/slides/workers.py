@@ -22,6 +22,11 @@ from typing_extensions import override
 
 P = ParamSpec("P")
 T = TypeVar("T")
+PRELOADED = (
+    "histoseg.engine.slides.read_tiles",
+    "histoseg.engine.slides.decode",
+    "histoseg.postprocess.hover",
+)
 READERS = 4
 """One process in so many reads, the others decode."""
 MOST = 16
@@ -61,7 +66,7 @@ def start(count: int) -> Executor:
     ways = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in ways else "spawn")
     if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["histoseg.engine.slides.stream"])
+        context.set_forkserver_preload(list(PRELOADED))
     return ProcessPoolExecutor(count, context, _settle_in)
 
 
