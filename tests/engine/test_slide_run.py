@@ -1,8 +1,5 @@
 """Slides through a model: what is found does not depend on how the work was cut."""
 
-import os
-import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,18 +9,17 @@ import numpy as np
 import pytest
 import tifffile
 
-from fakes.components import components
+from fakes.components import Deadly, components
 from fakes.models import MARGIN, TILE, Blots
 from histoseg.contracts import Array, Nuclei, Predicted
-from histoseg.engine.slides import slide_run
 from histoseg.engine.slides.decode import decode
 from histoseg.engine.slides.forward import Forward
 from histoseg.engine.slides.plan import plan
 from histoseg.engine.slides.settings import Settings
 from histoseg.engine.slides.slide_run import SlideRun
-from histoseg.errors import SlideError, UnreadableFileError, WorkerDiedError
+from histoseg.errors import SlideError, WorkerDiedError
 from histoseg.slides import Grid, SlideEntry
-from histoseg.writers import write_geojson, write_hovernet_json
+from histoseg.writers import check_geojson, write_geojson
 
 SIZE = (700, 900)
 PER_CM = 1e4 / 0.25
@@ -76,7 +72,8 @@ def settings(output: Path, **given: Any) -> Settings:
         "overlap": 0, "cache": 2**30, "workers": 0, "tissue": "none", "stains": True,
         "save_mask": False, "save_thumb": False, "stamp": "model",
     }  # fmt: skip
-    return Settings(output, Forward(Blots().eval(), batch_size), **(own | given))
+    facts = {"postprocess": given.pop("postprocess", components)}
+    return Settings(output, Forward(Blots(**facts).eval(), batch_size), **(own | given))
 
 
 def found(slide: Path, output: Path, **given: Any) -> Keep:
@@ -106,7 +103,7 @@ def whole(slide: Path, tmp_path_factory: pytest.TempPathFactory) -> Keep:
 @pytest.mark.parametrize(
     "given",
     [
-        {"region": 32},
+        {"region": 64},
         {"region": 160, "batch_size": 3},
         {"region": 333, "cache": 0},
         {"region": 160, "cache": 30 * 32 * 32 * 4 * 4},
@@ -205,9 +202,10 @@ def test_what_is_done_is_kept_after_an_error(
 
     own = settings(tmp_path)
     run = SlideRun(SlideEntry(slide, "blots"), own)
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as patch:
         patch.setattr("histoseg.engine.slides.stream.decode", failing)
-        run.run()
+        with pytest.raises(OSError, match="No space"):
+            run.run()
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / ".parts" / "blots").glob("*.npz")}
     assert len(kept) == 4
     next(iter(kept)).write_bytes(b"cut")  # as if the disk had lost it
@@ -219,3 +217,64 @@ def test_what_is_done_is_kept_after_an_error(
         )
         assert SlideRun(SlideEntry(slide, "blots"), own).run()["state"] == "done"
     assert len(again) == len(run._regions) - 3
+
+
+def test_a_process_that_dies_is_noticed_and_its_work_done_again(
+    slide: Path, whole: Keep, tmp_path: Path
+) -> None:
+    deadly = Deadly(tmp_path / "died")
+    got = found(slide, tmp_path / "out", workers=2, region=320, postprocess=deadly)
+    assert deadly.once is not None
+    assert deadly.once.exists()
+    assert as_rows(got.nuclei) == as_rows(whole.nuclei)
+
+
+def test_processes_that_die_always_end_the_slide(slide: Path, tmp_path: Path) -> None:
+    own = settings(tmp_path, workers=2, postprocess=Deadly())
+    with pytest.raises(WorkerDiedError, match="too little memory"):
+        SlideRun(SlideEntry(slide, "blots"), own).run()
+
+
+def test_ranks_give_what_one_process_gives(slide: Path, whole: Keep, tmp_path: Path) -> None:
+    entry = SlideEntry(slide, "blots")
+    rows, kept = [], []
+    for rank in (1, 0, 1):
+        own = settings(tmp_path, rank=rank, ranks=2)
+        rows.append(SlideRun(entry, own).run())
+        kept.append(own.writers["keep"])
+    assert [row["state"] for row in rows] == ["partial", "done", "skipped"]
+    assert isinstance(kept[1], Keep)
+    assert as_rows(kept[1].nuclei) == as_rows(whole.nuclei)
+
+
+def test_a_slide_without_tissue_has_no_nuclei(tmp_path: Path) -> None:
+    path = write_slide(tmp_path / "glass.tif", np.full((300, 200, 3), 245, np.uint8))
+    own = settings(tmp_path, tissue="auto", writers={"geojson": write_geojson})
+    row = SlideRun(SlideEntry(path, "glass"), own).run()
+    assert (row["state"], row["nuclei"], row["mm2"]) == ("done", 0, 0)
+    assert check_geojson(tmp_path / "geojson" / "glass.geojson") == []
+
+
+@pytest.mark.parametrize("resolution", [(72, 72), (1, 1)])
+def test_a_slide_of_unknown_resolution_is_refused(
+    resolution: tuple[int, int], tmp_path: Path
+) -> None:
+    path = write_slide(tmp_path / "a.tif", blots(64, 64, 3), resolution=resolution)
+    own = settings(tmp_path / "out")
+    with pytest.raises(SlideError, match="give mpp="):
+        SlideRun(SlideEntry(path, "a"), own).run()
+    assert SlideRun(SlideEntry(path, "a", mpp=0.25), own).run()["state"] == "done"
+
+
+def test_tiles_are_computed_once_where_there_is_room() -> None:
+    regions = list(Grid((1000, 1500), TILE, MARGIN, cells=4, halo=100).regions())
+    once = [key[:2] for step in plan(regions, 10**6) for key in step.fresh]
+    assert len(once) == len(set(once)) == 32 * 47
+    for room in (0, 5, 200):
+        held: set[tuple[int, int, int]] = set()
+        for step in plan(regions, room):
+            held |= set(step.fresh)
+            assert set(step.uses) <= held
+            assert [key[:2] for key in step.uses] == [tuple(c) for c in step.region.cells.tolist()]
+            held -= set(step.drops)
+            assert len(held) <= room

@@ -63,6 +63,14 @@ class SlideRun:
             OSError: If results cannot be written.
             WorkerDiedError: If processes die again and again.
         """
+        try:
+            return self._run()
+        finally:
+            if "_frame" in self.__dict__:
+                self._frame.slide.close()
+                opened.cache_clear()
+
+    def _run(self) -> dict[str, Any]:
         began = time.perf_counter()
         known = recall(self._record, self._results_stamp)
         if known is not None:
@@ -93,7 +101,7 @@ class SlideRun:
             given = self.flat_mpp
         return Source(self.entry.path, self.settings.model_mpp, given, magnification)
 
-    @property
+    @cached_property
     def _frame(self) -> Frame:
         return opened(self._source)
 

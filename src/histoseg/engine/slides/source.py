@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from histoseg.errors import SlideError
 from histoseg.slides import Frame, open_slide
 
 
@@ -31,9 +32,13 @@ class Source:
             UnreadableFileError: If it is damaged.
         """
         slide = open_slide(self.path, self.mpp, self.magnification)
-        if self.model_mpp is None:
-            return Frame.scaled(slide, 1.0)
-        return Frame.at(slide, self.model_mpp)
+        try:
+            if self.model_mpp is None:
+                return Frame.scaled(slide, 1.0)
+            return Frame.at(slide, self.model_mpp)
+        except SlideError:
+            slide.close()
+            raise
 
 
 @lru_cache(maxsize=1)
