@@ -26,7 +26,7 @@ from histoseg.engine.slides.settings import Settings, Writer
 from histoseg.engine.slides.source import Source, opened
 from histoseg.engine.slides.stamps import hash_of, stamp_of_slide
 from histoseg.engine.slides.stream import Stream
-from histoseg.errors import WorkerDiedError
+from histoseg.errors import SlideError, WorkerDiedError
 from histoseg.slides import Frame, Grid, Region, SlideEntry, TissueMask
 from histoseg.writers import write_hovernet_mat
 
@@ -58,7 +58,8 @@ class SlideRun:
             still work), seconds, mm2, nuclei and peak_mb.
 
         Raises:
-            SlideError: If the slide does not say its resolution, or a mask does not fit.
+            SlideError: If the slide does not say its resolution, a mask does not fit, or the model
+                needs whole images.
             UnreadableFileError: If it is damaged.
             OSError: If results cannot be written.
             WorkerDiedError: If processes die again and again.
@@ -72,6 +73,11 @@ class SlideRun:
 
     def _run(self) -> dict[str, Any]:
         began = time.perf_counter()
+        if self.settings.module.normalise is not None:
+            raise SlideError(
+                f"{self.entry.path}: model.normalise measures the stains of a whole image, which a"
+                " slide in regions is not. Cut the slide into images, or use a model without it"
+            )
         known = recall(self._record, self._results_stamp)
         if known is not None:
             return {**known, "state": "skipped", "seconds": _since(began)}
@@ -161,6 +167,12 @@ class SlideRun:
     def _compute(self) -> Busy:
         """Do the regions of this rank that have no part file."""
         busy = Busy()
+        if getattr(self.settings.module.postprocess, "normalise", None) == "tile":
+            log.warning(
+                "%s: the post-process scales maps over each region, so nuclei depend on region=;"
+                " with model.postprocess.normalise=fixed they do not",
+                self.entry.path,
+            )
         if not self._wanted.any():
             log.warning("%s: no tissue is found, so there are no nuclei", self.entry.path)
         for attempt in range(1, ATTEMPTS + 1):
