@@ -105,6 +105,9 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
         cfg: Composed from ``conf/predict.yaml``.
         module: From `load`.
     """
+    output = module.tile - 2 * module.margin
+    if not 0 <= cfg.overlap < output:
+        raise ValueError(f"overlap {cfg.overlap} does not fit outputs of {output} px")
     writers: dict[str, Writer] = instantiate(cfg.writers)
     forward = Forward(module, cfg.batch_size, PRECISIONS[cfg.precision])
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
