@@ -22,7 +22,7 @@ from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.predict_image import PRECISIONS, predict_image
 from histoseg.engine.record import write_provenance
 from histoseg.engine.slides.forward import Forward
-from histoseg.engine.slides.pictures import Picture, is_flat, small_picture
+from histoseg.engine.slides.pictures import Picture, look_at
 from histoseg.engine.slides.settings import Settings, Writer
 from histoseg.engine.slides.slide_run import SlideRun
 from histoseg.engine.slides.stamps import hash_of, hash_of_weights
@@ -141,12 +141,11 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig) -> dict[str, An
     began = time.perf_counter()
     row: dict[str, Any] = {"image": str(entry.path), "state": "done", "nuclei": 0, "error": ""}
     try:
-        picture = small_picture(entry, settings)
-        if picture is not None:
-            row |= _whole(entry, picture, settings, cfg)
+        seen = look_at(entry, settings)
+        if isinstance(seen, Picture):
+            row |= _whole(entry, seen, settings, cfg)
         else:
-            flat_mpp = settings.model_mpp if is_flat(entry, settings) else None
-            row |= SlideRun(entry, settings, flat_mpp).run()
+            row |= SlideRun(entry, settings, settings.model_mpp if seen.flat else None).run()
     except (UnreadableFileError, SlideError, OSError, WorkerDiedError) as e:
         if cfg.on_error == "raise":
             raise

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from histoseg.contracts import Array
 from histoseg.engine.slides.settings import Settings
 from histoseg.errors import UnreadableFileError
-from histoseg.slides import IMAGE_SUFFIXES, Slide, SlideEntry, open_slide, read_image
+from histoseg.slides import IMAGE_SUFFIXES, SlideEntry, open_slide, read_image
 from histoseg.slides.frame import SNAP
 
 PLAIN = ("picture", "tifffile")
@@ -21,8 +21,14 @@ class Picture(NamedTuple):
     mpp: float | None
 
 
-def small_picture(entry: SlideEntry, settings: Settings) -> Picture | None:
-    """A file as a picture; None if it is a slide, or too large to be one region.
+class Large(NamedTuple):
+    """A file that is read in regions; a flat one may be taken to have the model's resolution."""
+
+    flat: bool
+
+
+def look_at(entry: SlideEntry, settings: Settings) -> Picture | Large:
+    """Read a file that is a picture and no larger than a region; say of others what they are.
 
     A file with one level that is not of a scanner's format is a picture.
 
@@ -32,32 +38,18 @@ def small_picture(entry: SlideEntry, settings: Settings) -> Picture | None:
     """
     given = entry.mpp or settings.mpp
     try:
-        slide = _open(entry, settings)
+        slide = open_slide(entry.path, given, entry.magnification)
     except UnreadableFileError:
         if entry.path.suffix.lower() not in IMAGE_SUFFIXES:
             raise
         return Picture(read_image(entry.path), given)  # of a depth that slides do not have
     with slide:
-        if not _is_flat(slide):
-            return None
+        if len(slide.levels) > 1 or not slide.reader.startswith(PLAIN):
+            return Large(flat=False)
         mpp, model_mpp = slide.mpp and sum(slide.mpp) / 2, settings.model_mpp
         scale = mpp / model_mpp if mpp and model_mpp else 1.0
         if max(slide.size) * scale > settings.region:
-            return None
+            return Large(flat=True)
     if given is None and abs(scale - 1) <= SNAP:
         mpp = None
     return Picture(read_image(entry.path), mpp)
-
-
-def is_flat(entry: SlideEntry, settings: Settings) -> bool:
-    """Whether a file is a picture, of which the resolution may be taken for the model's."""
-    with _open(entry, settings) as slide:
-        return _is_flat(slide)
-
-
-def _open(entry: SlideEntry, settings: Settings) -> Slide:
-    return open_slide(entry.path, entry.mpp or settings.mpp, entry.magnification)
-
-
-def _is_flat(slide: Slide) -> bool:
-    return len(slide.levels) == 1 and slide.reader.startswith(PLAIN)

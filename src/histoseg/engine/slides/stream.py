@@ -19,7 +19,7 @@ from histoseg.engine.slides.plan import Key, Step
 from histoseg.engine.slides.read_tiles import ReadTask, Tiles, read_tiles
 from histoseg.engine.slides.source import Source
 from histoseg.engine.slides.stitch import stitch
-from histoseg.engine.slides.workers import shares, start
+from histoseg.engine.slides.workers import peak_memory, shares, start
 from histoseg.slides import Grid
 
 AHEAD = 1
@@ -80,6 +80,7 @@ class Stream:
             reading, decoding = (
                 stack.enter_context(closing(_Pool(start(count)))) for count in (readers, decoders)
             )
+            decoding.executor.submit(peak_memory)  # processes start while the first tiles are read
             for step, tiles in self._read(reading.executor, readers + AHEAD):
                 self._waiting.append(step)
                 for key, tile in zip(step.fresh, tiles, strict=True):
