@@ -201,7 +201,7 @@ def half_a_checkpoint(run: Path, folder: Path) -> None:
         (["precision=8"], ["precision=8: expected one of 32-true"]),
         (["on_error=skp"], ["on_error=skp"]),
         (["mpp=0"], ["mpp=0: expected micrometres"]),
-        (["mpp=2500"], ["mpp= makes 64 x 64 pixels 640000 x 640000"]),
+        (["mpp=2500"], ["mpp=2500: expected micrometres per pixel, 0.05 to 20"]),
         (["batch_size=0"], ["batch_size=0"]),
         (["overlap=48"], ["overlap 48 does not fit"]),
     ],

@@ -13,15 +13,15 @@ from histoseg.errors import UnreadableFileError
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="predict")
 def run(cfg: DictConfig) -> None:
-    """Run a checkpoint on images.
+    """Run a checkpoint on slides and images.
 
     Raises:
-        UnreadableFileError: After all images, if some of them could not be read.
+        UnreadableFileError: After all of them, if some failed.
     """
     from histoseg.engine.predict import predict
 
     rows = predict(settled(cfg))
-    failed = [f"\n  {row['error']}" for row in rows if row["state"] != "done"]
+    failed = [f"\n  {row['error']}" for row in rows if row["state"] == "failed"]
     if failed:
         raise UnreadableFileError(
             f"{len(failed)} of {len(rows)} images failed, the others are done:{''.join(failed)}"

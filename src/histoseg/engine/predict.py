@@ -1,77 +1,84 @@
-"""Prediction on ordinary images of any size."""
+"""Prediction on slides and images of any size."""
 
 from __future__ import annotations
 
 import csv
 import logging
+import math
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import cv2
-import numpy as np
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
-from histoseg.contracts import Array, Instances, Prediction
-from histoseg.data import to_sample
+from histoseg import __version__
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
+from histoseg.engine.predict_image import PRECISIONS, predict_image
 from histoseg.engine.record import write_provenance
-from histoseg.errors import UnreadableFileError
+from histoseg.engine.slides.forward import Forward
+from histoseg.engine.slides.pictures import Picture, look_at
+from histoseg.engine.slides.settings import Settings, Writer
+from histoseg.engine.slides.slide_run import SlideRun
+from histoseg.engine.slides.stamps import hash_of, hash_of_weights
+from histoseg.engine.slides.workers import peak_memory, usual_count
+from histoseg.errors import SlideError, UnreadableFileError, WorkerDiedError
 from histoseg.modules.base import Module
-from histoseg.ops.instances import instances_from_labels
 from histoseg.ops.symmetry import SYMMETRIES, symmetries
-from histoseg.slides import find_images, read_image
-from histoseg.slides.image import MAX_PIXELS
+from histoseg.slides import SlideEntry, find_slides
+from histoseg.slides.resolution import MPP_AT_1X
 from histoseg.writers import write_type_info
 
 log = logging.getLogger(__name__)
-Writer = Callable[[Path, Prediction], Path]
 ACCELERATORS = ("auto", "cpu", "gpu")
-PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+CACHE = 2**30
+"""Bytes for maps of tiles that a later region needs again."""
+COLUMNS = ("image", "state", "seconds", "mm2", "nuclei", "peak_mb", "error")
+DECIDING = ("model", "tta", "overlap", "precision", "proc_mag", "halo", "stains")
+"""Settings that decide what is found, besides those that `SlideRun` adds for each slide."""
 
 
 def predict(cfg: DictConfig) -> list[dict[str, Any]]:
-    """Run a checkpoint on images and write what it found.
+    """Run a checkpoint on slides and images and write what it found.
 
     Args:
         cfg: Composed from ``conf/predict.yaml``.
 
     Returns:
-        One row an image, as in ``summary.csv``: image, state, seconds, nuclei, error.
+        One row a slide, as in ``summary.csv``: image, state, seconds, mm2, nuclei, peak_mb, error.
 
     Raises:
-        FileNotFoundError: If there are no images.
+        FileNotFoundError: If there are no slides.
         OSError: If the output folder cannot be written; said before anything is computed.
-        UnreadableFileError: If an image cannot be read and ``on_error`` is ``raise``.
+        UnreadableFileError: If one cannot be read and ``on_error`` is ``raise``.
+        SlideError: If one does not say its resolution and ``on_error`` is ``raise``.
         ValueError: If a setting is not one of those that there are.
     """
     keep_freed_memory()
     _check_settings(cfg)
     name_classes(cfg)
-    images = find_images(cfg.input)
+    entries = find_slides(cfg.input)
     output = Path(cfg.output)
     _check_writable(output)
-    module = load(cfg)
-    write_provenance(cfg, output)
-    if module.classes:
-        write_type_info(output, module.classes, module.colours)
-    writers: dict[str, Writer] = instantiate(cfg.writers)
+    settings = slide_settings(cfg, load(cfg))
+    if settings.rank == 0:
+        write_provenance(cfg, output)
+        if settings.module.classes:
+            write_type_info(output, settings.module.classes, settings.module.colours)
     rows: list[dict[str, Any]] = []
-    bar = tqdm(images, unit="image", disable=not sys.stderr.isatty())
+    bar = tqdm(entries, unit="image", disable=len(entries) == 1 or not sys.stderr.isatty())
     try:
-        for path in bar:
-            rows.append(_one_image(path, module, writers, cfg))
-            bar.set_postfix_str(f"{rows[-1]['nuclei']} nuclei in {path.name}")
+        for entry in bar:
+            rows.append(_one(entry, settings, cfg))
+            bar.set_postfix_str(f"{rows[-1]['nuclei']} nuclei in {entry.path.name}")
     finally:  # a run that is stopped says what it has done
-        _write_summary(output / "summary.csv", rows)
+        name = "summary.csv" if settings.ranks == 1 else f"summary.rank{settings.rank}.csv"
+        _write_summary(output / name, rows)
     nuclei = sum(row["nuclei"] for row in rows)
     log.info("%d nuclei in %d images; results in %s", nuclei, len(rows), output)
     return rows
@@ -91,90 +98,78 @@ def load(cfg: DictConfig) -> Module:
     return module.to(_device(cfg.accelerator))
 
 
-def predict_image(module: Module, image: Array, name: str, cfg: DictConfig) -> Prediction:
-    """Find the nuclei of one image.
+def slide_settings(cfg: DictConfig, module: Module) -> Settings:
+    """What is the same for all slides of a run.
 
     Args:
+        cfg: Composed from ``conf/predict.yaml``.
         module: From `load`.
-        image: (H, W, 3), uint8.
-        name: Of the result files.
-        cfg: ``precision``, ``overlap``, ``batch_size``, ``mpp``, ``save_maps``.
-
-    Returns:
-        What was found, in pixels of the image.
     """
-    scale = cfg.mpp / module.mpp if cfg.mpp and module.mpp else 1.0
-    seen = image if scale == 1 else _resized(image, scale)
-    if module.normalise is not None:
-        seen = module.normalise(seen)
-    pixels = to_sample({"image": seen})["image"]
-    dtype = PRECISIONS[cfg.precision]
-    with torch.autocast(module.device.type, dtype, enabled=dtype is not None):
-        maps = module.infer(
-            pixels[None].to(module.device), overlap=cfg.overlap, batch_size=cfg.batch_size
-        )
-    arrays = {key: m[0].float().cpu().numpy() for key, m in maps.items()}
-    found = module.postprocess(arrays)
-    if scale != 1:
-        found = _in_frame(found, image.shape)
-        arrays = {key: _resized_maps(m, image.shape) for key, m in arrays.items()}
-    return Prediction(
-        name=name,
-        image=image,
-        instances=found,
-        classes=module.classes,
-        colours=module.colours,
-        mpp=cfg.mpp or module.mpp,
-        maps=arrays if cfg.save_maps else {},
+    output = module.tile - 2 * module.margin
+    if not 0 <= cfg.overlap < output:
+        raise ValueError(f"overlap {cfg.overlap} does not fit outputs of {output} px")
+    writers: dict[str, Writer] = instantiate(cfg.writers)
+    forward = Forward(module, cfg.batch_size, PRECISIONS[cfg.precision])
+    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    deciding = [plain.get(key) for key in DECIDING]
+    settings = Settings(
+        output=Path(cfg.output),
+        forward=forward,
+        writers=writers,
+        model_mpp=MPP_AT_1X / cfg.proc_mag if cfg.proc_mag else module.mpp,
+        mpp=cfg.mpp,
+        region=cfg.region,
+        halo=cfg.halo,
+        overlap=cfg.overlap,
+        cache=CACHE,
+        workers=usual_count() if cfg.workers is None else cfg.workers,
+        tissue=str(cfg.tissue),
+        stains=cfg.stains,
+        save_mask=cfg.save_mask,
+        save_thumb=cfg.save_thumb,
+        rank=cfg.rank,
+        ranks=cfg.ranks,
+    )
+    return settings.stamped(
+        hash_of([__version__, deciding, settings.cells, hash_of_weights(module)]),
+        hash_of([plain["writers"], cfg.save_mask, cfg.save_thumb]),
     )
 
 
-def _one_image(
-    path: Path, module: Module, writers: Mapping[str, Writer], cfg: DictConfig
-) -> dict[str, Any]:
-    start = time.perf_counter()
-    row: dict[str, Any] = {"image": str(path), "state": "done", "nuclei": 0, "error": ""}
+def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig) -> dict[str, Any]:
+    """The row of one slide or image, also of one that fails."""
+    began = time.perf_counter()
+    row: dict[str, Any] = {"image": str(entry.path), "state": "done", "nuclei": 0, "error": ""}
     try:
-        image = read_image(path)
-    except (UnreadableFileError, OSError) as e:
+        seen = look_at(entry, settings)
+        if isinstance(seen, Picture):
+            row |= _whole(entry, seen, settings, cfg)
+        else:
+            row |= SlideRun(entry, settings, settings.model_mpp if seen.flat else None).run()
+    except (UnreadableFileError, SlideError, OSError, WorkerDiedError) as e:
         if cfg.on_error == "raise":
             raise
         row |= {"state": "failed", "error": str(e)}
-    else:
-        prediction = predict_image(module, image, path.stem, cfg)
-        for write in writers.values():
-            write(Path(cfg.output), prediction)
-        row["nuclei"] = len(prediction.instances)
-    return {**row, "seconds": round(time.perf_counter() - start, 3)}
+    row.setdefault("peak_mb", round(peak_memory() / 2**20))
+    return {**row, "seconds": round(time.perf_counter() - began, 3)}
 
 
-def _resized(image: Array, scale: float) -> Array:
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    if size[0] * size[1] > MAX_PIXELS:
-        raise ValueError(
-            f"mpp= makes {image.shape[1]} x {image.shape[0]} pixels {size[0]} x {size[1]}: give "
-            "micrometres per pixel of the images, usually 0.2 to 1"
-        )
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size, interpolation=how))
-
-
-def _in_frame(found: Instances, shape: tuple[int, ...]) -> Instances:
-    """Instances of a resized image in the frame of the image itself."""
-    rows, columns = (_nearest(shape[i], found.labels.shape[i]) for i in (0, 1))
-    placed = instances_from_labels(found.labels[np.ix_(rows, columns)])
-    row = np.searchsorted(found.ids, placed.ids)
-    return replace(placed, semantic=found.semantic[row], score=found.score[row])
-
-
-def _nearest(size: int, source: int) -> Array:
-    """Index, in ``source`` pixels, of what lies under the centre of each of ``size`` pixels."""
-    return ((np.arange(size) + 0.5) * (source / size)).astype(np.intp)
-
-
-def _resized_maps(maps: Array, shape: tuple[int, ...]) -> Array:
-    size = (shape[1], shape[0])
-    return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in maps])
+def _whole(
+    entry: SlideEntry, picture: Picture, settings: Settings, cfg: DictConfig
+) -> dict[str, Any]:
+    prediction = predict_image(
+        settings.module,
+        picture.pixels,
+        entry.name,
+        cfg,
+        mpp=picture.mpp,
+        model_mpp=settings.model_mpp,
+    )
+    for write in settings.writers.values():
+        write(settings.output, prediction)
+    side = prediction.mpp
+    area = round(math.prod(prediction.size) * side * side / 1e6, 4) if side else ""
+    return {"nuclei": len(prediction.instances), "mm2": area}
 
 
 def _check_settings(cfg: DictConfig) -> None:
@@ -187,10 +182,14 @@ def _check_settings(cfg: DictConfig) -> None:
     for key, values in allowed.items():
         if cfg[key] not in values:
             raise ValueError(f"{key}={cfg[key]}: expected one of {', '.join(values)}")
-    if cfg.batch_size < 1:
-        raise ValueError(f"batch_size={cfg.batch_size}: expected 1 or more")
-    if cfg.mpp is not None and not (isinstance(cfg.mpp, int | float) and cfg.mpp > 0):
-        raise ValueError(f"mpp={cfg.mpp}: expected micrometres per pixel, above 0")
+    for key, least in (("batch_size", 1), ("region", 1), ("halo", 0), ("workers", 0), ("ranks", 1)):
+        if cfg[key] is not None and not (isinstance(cfg[key], int) and cfg[key] >= least):
+            raise ValueError(f"{key}={cfg[key]}: expected {least} or more")
+    if not 0 <= cfg.rank < cfg.ranks:
+        raise ValueError(f"rank={cfg.rank}: expected 0 to {cfg.ranks - 1}, as ranks={cfg.ranks}")
+    for key, what in (("mpp", "micrometres per pixel"), ("proc_mag", "a magnification")):
+        if cfg[key] is not None and not (isinstance(cfg[key], int | float) and cfg[key] > 0):
+            raise ValueError(f"{key}={cfg[key]}: expected {what}, above 0")
 
 
 def _check_writable(folder: Path) -> None:
@@ -198,7 +197,7 @@ def _check_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as e:
         raise OSError(
             e.errno, f"cannot write there ({e.strerror}); choose another output=", str(folder)
@@ -215,6 +214,6 @@ def _device(accelerator: str) -> torch.device:
 
 def _write_summary(path: Path, rows: list[dict[str, Any]]) -> None:
     with path.open("w", newline="") as f:
-        writer = csv.DictWriter(f, ["image", "state", "seconds", "nuclei", "error"])
+        writer = csv.DictWriter(f, COLUMNS, restval="")
         writer.writeheader()
         writer.writerows(rows)

@@ -159,6 +159,25 @@ class Module(pl.LightningModule, ABC):
                 total[name] = total[name].add_(m) if name in total else m
         return {name: m.div_(len(self.symmetries)) for name, m in total.items()}
 
+    @torch.no_grad()
+    def tile_maps(self, tiles: Tensor) -> Maps:
+        """Maps of tiles that are of the size of the network's input: the mean over `symmetries`.
+
+        Each tile is turned by itself, so that its maps do not depend on the tiles around it.
+
+        Args:
+            tiles: (B, C, tile, tile), float32 in [0, 1].
+
+        Returns:
+            Each (B, C, tile - 2 * margin, tile - 2 * margin).
+        """
+        total: Maps = {}
+        for symmetry in self.symmetries:
+            maps = self.turned_back(self.maps(self({"image": symmetry.apply(tiles)})), symmetry)
+            for name, m in maps.items():
+                total[name] = total[name] + m if name in total else m
+        return {name: m / len(self.symmetries) for name, m in total.items()}
+
     @override
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         terms = self.losses(batch, self(batch))

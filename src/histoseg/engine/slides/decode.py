@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from histoseg.contracts import Array, Instances, LabelPart, Nuclei
+from histoseg.engine.slides.part import Part
+from histoseg.engine.slides.workers import Cost, measured
+from histoseg.ops.stain_means import stain_means
+from histoseg.slides import Region
+
+IMAGE = "image"
+"""Name under which the pixels of a region go along with its maps."""
+DECIMALS = 6
+"""Of centroids: a sum over other coordinates rounds differently in the last bits."""
+
+
+@dataclass(frozen=True)
+class DecodeTask:
+    """A region whose maps are complete.
+
+    Attributes:
+        region: Which.
+        maps: By name, each (C, h, w) of ``region.box``; with `IMAGE` the stains are measured.
+        postprocess: Maps to instances.
+        path: Of the part file.
+        stamp: To write into it.
+    """
+
+    region: Region
+    maps: Mapping[str, Array]
+    postprocess: Callable[[Mapping[str, Array]], Instances]
+    path: Path
+    stamp: str
+
+
+class Decoded(NamedTuple):
+    """How many nuclei a region owns, and what it took to find them."""
+
+    nuclei: int
+    cost: Cost
+
+
+def decode(task: DecodeTask) -> Decoded:
+    """Find the nuclei of a region, keep those it owns, and write its part file.
+
+    Raises:
+        OSError: If the file cannot be written.
+        ValueError: If a map is not finite.
+    """
+    with measured() as cost:
+        maps = {name: m for name, m in task.maps.items() if name != IMAGE}
+        found = task.postprocess(maps)
+        measures = {}
+        if IMAGE in task.maps:
+            measures = stain_means(np.moveaxis(task.maps[IMAGE], 0, -1), found)
+        part = owned(task.region, found, measures)
+        part.write(task.path, task.stamp)
+    return Decoded(len(part.nuclei), cost())
+
+
+def owned(region: Region, found: Instances, measures: Mapping[str, Array] | None = None) -> Part:
+    """What belongs to a region of all that was found in its box.
+
+    A nucleus belongs to the region whose core holds its first pixel: the leftmost of its topmost
+    row. That is a whole number, the same in whichever region the nucleus is seen, and cores cover
+    every pixel once: each nucleus is kept once.
+
+    Args:
+        region: With its halo.
+        found: In pixels of ``region.box``.
+        measures: As of `Nuclei`, in the order of ``found``.
+
+    Returns:
+        In pixels of the frame.
+    """
+    left, top = region.box.left, region.box.top
+    first = _first_pixels(found)
+    y, x = first // found.labels.shape[1] + top, first % found.labels.shape[1] + left
+    core = region.core
+    mine = (core.left <= x) & (x < core.right) & (core.top <= y) & (y < core.bottom)
+    rows = np.flatnonzero(mine)
+    rows = rows[np.argsort(first[rows])]
+    nuclei = Nuclei.of(found, measures)[rows].shifted(left, top)
+    nuclei = replace(
+        nuclei,
+        ids=np.arange(1, len(rows) + 1),
+        centroid_xy=nuclei.centroid_xy.round(DECIMALS),
+    )
+    return Part(nuclei, _labels(region, found, rows))
+
+
+def _first_pixels(found: Instances) -> Array:
+    """Index of the first pixel of each object in raster order: (N,)."""
+    flat = found.labels.ravel()
+    pixel = np.flatnonzero(flat)[::-1]
+    first = np.zeros(int(flat.max(initial=0)) + 1, np.int64)
+    first[flat[pixel]] = pixel  # of equal indices the last counts, which is the first pixel
+    return np.asarray(first[found.ids])
+
+
+def _labels(region: Region, found: Instances, rows: Array) -> LabelPart:
+    if not len(rows):
+        return LabelPart(region.core.left, region.core.top, np.zeros((0, 0), np.int32))
+    boxes = found.box_xyxy[rows]
+    (left, top), (right, bottom) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    number = np.zeros(int(found.labels.max(initial=0)) + 1, np.int32)
+    number[found.ids[rows]] = np.arange(1, len(rows) + 1)
+    crop = number[found.labels[top:bottom, left:right]]
+    return LabelPart(int(left) + region.box.left, int(top) + region.box.top, crop)

@@ -1,0 +1,55 @@
+"""Which files are ordinary pictures, and small enough to be decoded as a whole."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from histoseg.contracts import Array
+from histoseg.engine.slides.settings import Settings
+from histoseg.errors import UnreadableFileError
+from histoseg.slides import IMAGE_SUFFIXES, SlideEntry, open_slide, read_image
+from histoseg.slides.frame import SNAP
+
+PLAIN = ("picture", "tifffile")
+"""Readers of files that may be a picture and no slide."""
+
+
+class Picture(NamedTuple):
+    """Pixels (H, W, 3), uint8, and their size in micrometres; None where nothing says it."""
+
+    pixels: Array
+    mpp: float | None
+
+
+class Large(NamedTuple):
+    """A file that is read in regions; a flat one may be taken to have the model's resolution."""
+
+    flat: bool
+
+
+def look_at(entry: SlideEntry, settings: Settings) -> Picture | Large:
+    """Read a file that is a picture and no larger than a region; say of others what they are.
+
+    A file with one level that is not of a scanner's format is a picture.
+
+    Raises:
+        UnreadableFileError: If it cannot be read.
+        ValueError: If the given resolution is not plausible.
+    """
+    given = entry.mpp or settings.mpp
+    try:
+        slide = open_slide(entry.path, given, entry.magnification)
+    except UnreadableFileError:
+        if entry.path.suffix.lower() not in IMAGE_SUFFIXES:
+            raise
+        return Picture(read_image(entry.path), given)  # of a depth that slides do not have
+    with slide:
+        if len(slide.levels) > 1 or not slide.reader.startswith(PLAIN):
+            return Large(flat=False)
+        mpp, model_mpp = slide.mpp and sum(slide.mpp) / 2, settings.model_mpp
+        scale = mpp / model_mpp if mpp and model_mpp else 1.0
+        if max(slide.size) * scale > settings.region:
+            return Large(flat=True)
+    if given is None and abs(scale - 1) <= SNAP:
+        mpp = None
+    return Picture(read_image(entry.path), mpp)
