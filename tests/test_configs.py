@@ -21,7 +21,16 @@ def choices(group: str) -> list[str]:
 
 
 MODELS, DATA = choices("model"), choices("data")
-GROUPS = ("trainer", "callbacks", "logger", "debug", "model/optimizer", "model/scheduler")
+GROUPS = (
+    "trainer",
+    "callbacks",
+    "logger",
+    "debug",
+    "model/optimizer",
+    "model/scheduler",
+    "model/losses",
+    "model/normalise",
+)
 
 
 def fitting_data(model: str) -> str:
@@ -55,6 +64,23 @@ def test_data_compose_and_have_their_companions(data: str, composed: Compose) ->
 def test_augmentations_are_built(augment: str, composed: Compose) -> None:
     cfg = composed("view", "data=synthetic", f"data/augment={augment}")
     assert callable(instantiate(cfg.data.augment))
+
+
+@pytest.mark.parametrize("sampling", choices("data/sampling"))
+def test_samplings_are_built(sampling: str, composed: Compose) -> None:
+    cfg = composed("view", "data=synthetic", f"data/sampling={sampling}")
+    assert callable(instantiate(cfg.data.sampling).weights)
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_all_data_to_train_on_can_be_sampled_by_choice(data: str, composed: Compose) -> None:
+    plain = composed("view", f"data={data}").data
+    if "train" not in plain.splits:
+        return
+    assert "sampling" in plain, f"add `- sampling: uniform` to the defaults of data/{data}.yaml"
+    assert list(plain.sampling.by) == []
+    cfg = composed("view", f"data={data}", "data/sampling=classes_and_tissues")
+    assert list(cfg.data.sampling.by) == ["classes", "tissues"]
 
 
 @pytest.mark.parametrize(
@@ -121,3 +147,11 @@ def test_tiny_overrides_exist_for_every_model() -> None:
 
 def test_configurations_lie_where_the_command_line_looks() -> None:
     assert Path(histoseg.cli.conf.CONF) == CONF
+
+
+def test_writers_that_are_off_by_default_are_built(composed: Compose) -> None:
+    added = choices("writers")
+    cfg = composed("predict", "model=hovernet", "data=synthetic", f"+writers=[{','.join(added)}]")
+    writers = instantiate(cfg.writers)
+    assert set(added) < set(writers)
+    assert all(map(callable, writers.values()))

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from conftest import CONF, ROOT
 from documents import PAGES, blocks, files
+from histoseg.cli.prepare import preparing_command
 from histoseg.engine.phases import check_overrides, phases
 
 DOORS = {"python train.py": "train", "histoseg": None}  # None: the next word says the verb
@@ -92,6 +93,8 @@ def composed(verb: str, overrides: list[str]) -> DictConfig:
     overrides = [first_of_sweep(o) for o in overrides if not o.startswith("hydra.")]
     if any(o.startswith("resume=") for o in overrides):  # brings model and data of its run
         overrides += ["model=hovernet", "data=pannuke"]
+    if verb == "prepare":
+        overrides = preparing_command(overrides)
     cfg = compose(verb, [*overrides, "name=docs", "paths.run=."])
     if verb == "train":
         check_overrides(cfg, overrides)
@@ -107,7 +110,8 @@ def test_a_command_of_the_pages_composes(command: str) -> None:
     assert (ROOT / "src" / "histoseg" / "cli" / f"{verb}.py").is_file(), f"no verb {verb}"
     cfg = composed(verb, overrides)
     for phase in phases(cfg) if verb == "train" else [cfg]:
-        OmegaConf.to_container(phase.data if "data" in phase else phase.model, resolve=True)
+        node = phase.get("data") or phase.get("model") or OmegaConf.create()
+        OmegaConf.to_container(node, resolve=True)
 
 
 @pytest.mark.usefixtures("conf")
@@ -125,7 +129,9 @@ def test_the_pages_have_commands() -> None:
         "train",
         "evaluate",
         "export",
+        "patches",
         "predict",
+        "score",
         "view",
     }
     assert len(COMMANDS) > 30
@@ -155,8 +161,9 @@ def test_every_recipe_is_in_the_table_of_experiments() -> None:
 def test_every_setting_of_the_model_is_in_its_card() -> None:
     card = (ROOT / "docs" / "models" / "hovernet.md").read_text()
     model = OmegaConf.load(CONF / "model" / "hovernet.yaml")
-    names = [key for key in model if key not in ("defaults", "_target_", "network", "weights")]
+    names = [key for key in model if key not in ("defaults", "_target_", "network")]
     names += [f"network.{key}" for key in model.network if not key.startswith("_")]
     names += [group for entry in model.defaults for group in entry if not group.startswith("/")]
     assert [name for name in names if f"`{name}`" not in card] == []
-    assert [term for term in model.weights if term not in card] == []
+    terms = OmegaConf.load(CONF / "model" / "losses" / "published.yaml").weights
+    assert [term for term in terms if term not in card] == []

@@ -53,7 +53,8 @@ def test_the_example_of_the_readme_trains(tmp_path: Path) -> None:
         cfg = compose("train", [*given, *small, f"paths.run={tmp_path / 'run'}"])
     check_contract(cfg)
     module, data = checkpoint.build(cfg), instantiate(cfg.data)
-    (batch,) = data.train_dataloader()
+    (packed,) = data.train_dataloader()
+    batch = data.on_after_batch_transfer(packed, 0)
     loss = module.losses(batch, module(batch))["loss"]
     loss.backward()
     assert loss.item() > 0

@@ -95,3 +95,13 @@ def test_scaling_keeps_corners_of_the_image() -> None:
     whole = box(-0.5, -0.5, 9.5, 19.5).scaled((0.5, 2))
     np.testing.assert_allclose(whole.exterior_xy.max(axis=0), [4.5, 39.5])
     np.testing.assert_allclose(whole.exterior_xy.min(axis=0), [-0.5, -0.5])
+
+
+def test_an_outline_that_would_take_all_memory_is_dropped() -> None:
+    zigzag = np.stack([np.arange(40_000) % 2 * 3.0, np.arange(40_000) % 2 * 1000.0], axis=1)
+    shapes = (Shape("polygon", zigzag, where="zigzag"), box(0, 0, 2, 2))
+    out = rasterise(shapes, None, (1000, 10))
+    assert (out.instances > 0).sum() == 9
+    assert [d.why for d in out.dropped] == [
+        "no object: its 40000 points pass the image thousands of times"
+    ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes import folder as folder_fake
 from histoseg.slides import read_image
 
 from .conftest import MINE, Call
@@ -32,7 +33,15 @@ def test_a_checkpoint_is_scored_on_the_test_split_of_its_own_data(
     assert len(list((scores / "worst").iterdir())) == 3
     assert (scores / "config.yaml").is_file()
     assert (scores / "environment.json").is_file()
-    assert "test/pq" in said.out
+    assert "image mean" in said.out
+    assert "bootstrap draws of 3 images" in said.out
+    written = {path.name for path in scores.iterdir()}
+    assert {"scores.json", "scores.csv", "scores.png", "confusion.csv"} <= written
+    report = json.loads((scores / "scores.json").read_text())
+    mean = report["overall"]["image mean"]["pq"]
+    assert mean["value"] == pytest.approx(metrics(scores)["test/pq"], abs=1e-6)
+    assert (mean["n"], mean["unit"]) == (3, "images")
+    assert metrics(scores)["skipped"] == 0
 
 
 def test_settings_of_the_stored_data_and_other_data_can_be_chosen(
@@ -120,3 +129,28 @@ def test_a_mistake_in_view_is_answered_in_one_paragraph(
     complaint = histoseg_("view", *MINE, *args).complaint
     for word in words:
         assert word in complaint
+
+
+def test_an_unreadable_image_is_left_out_said_and_ends_with_an_error(
+    histoseg_: Call, run: Path, tmp_path: Path
+) -> None:
+    root = folder_fake.write(tmp_path / "own")
+    names = sorted(path.stem for path in (root / "images").iterdir())
+    (root / "images" / f"{names[1]}.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    data = [
+        *("data=folder", "data.tile=48", "data.splits.test.split=null", "data.num_workers=1"),
+        *(f"data.dataset.{kind}={root / kind}" for kind in ("images", "instances")),
+    ]
+    call = ("evaluate", f"ckpt={run}", "trust=[mypkg]", *QUIET, *data)
+    said = histoseg_(*call, "data.dataset.on_error=skip")
+    assert "1 test images were left out" in said.complaint
+    out = tmp_path / "scores"
+    assert metrics(out)["skipped"] == 1
+    with (out / "images.csv").open(newline="") as f:
+        assert [row["image"] for row in csv.DictReader(f)] == [names[0], *names[2:]]
+    with (out / "skipped.csv").open(newline="") as f:
+        (row,) = csv.DictReader(f)
+    assert row["image"] == names[1]
+    assert f"{names[1]}.png" in row["why"]
+    assert "NO score" in said.out
+    assert names[1] in histoseg_(*call).complaint, "on_error=raise stops at it"

@@ -32,6 +32,16 @@ def test_a_grid_leaves_one_folder_a_run(histoseg_: Call, tmp_path: Path) -> None
     assert all((tmp_path / "sweep" / str(job) / "best.ckpt").is_file() for job in range(3))
 
 
+def test_the_scores_of_a_sweep_have_a_mean(histoseg_: Call, tmp_path: Path) -> None:
+    quick = (*MINE, "experiment=quick", "hydra.sweep.dir=sweep", "worst=0")
+    said = histoseg_("train", *quick, "-m", "seed=1,2")
+    assert said.code == 0, said.err
+    first, *rows = (tmp_path / "sweep" / "scores.csv").read_text().splitlines()
+    assert first.startswith("run,overrides,test/")
+    assert [row.split(",")[0] for row in rows] == ["0", "1", "mean", "sd"]
+    assert "mean ± SD of 2 runs" in said.out + said.err
+
+
 def test_a_job_of_a_sweep_is_resumed_by_itself(histoseg_: Call, tmp_path: Path) -> None:
     assert histoseg_("train", *QUICK, "-m", "model.optimizer.lr=1e-3,1e-2").code == 0
     job = tmp_path / "sweep" / "1"

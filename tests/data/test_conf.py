@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from fakes import (
+    annotations,
     conic,
     consep,
     cpm15,
@@ -43,6 +45,7 @@ WRITE = {
     "monuseg": lambda root: prepared(root, "monuseg", monuseg.write),
     "cpm15": lambda root: prepared(root, "cpm15", cpm15.write),
     "cpm17": lambda root: prepared(root, "cpm17", cpm17.write),
+    "annotations": lambda root: own(root),
     "tnbc": lambda root: prepared(root, "tnbc", lambda raw: tnbc.write(raw, patients=5)),
     "monusac": lambda root: prepared(root, "monusac", monusac.write),
     "lizard": lambda root: prepared(root, "lizard", lizard.write),
@@ -62,16 +65,25 @@ def prepared(root: Path, name: str, write: Callable[[Path], object]) -> None:
         prepare(compose("prepare", overrides=given))
 
 
+def own(root: Path) -> None:
+    """Drawings, prepared as ``histoseg prepare annotations=...`` does it."""
+    annotations.write(root)
+    given = ["data=annotations", f"annotations={root}/qupath", f"images={root}/images"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        prepare(compose("prepare", overrides=[*given, f"paths.data={root}"]))
+
+
 @pytest.mark.parametrize("name", sorted(WRITE))
 def test_the_yaml_builds_the_data_set(tmp_path: Path, name: str) -> None:
     WRITE[name](tmp_path)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose(overrides=[f"+data={name}", f"+paths.data={tmp_path}"]).data
+        cfg = compose(overrides=[f"+data={name}", f"+paths.data={tmp_path}", "+seed=0"]).data
     assert len(cfg.classes) == len(cfg.colours)
     assert {"tile", "batch_size", "num_workers", "mpp", "augment"} <= set(cfg)
     seen = []
-    for split in cfg.splits:
-        data = instantiate(cfg.dataset)(**cfg.splits[split])
+    module = instantiate(cfg)
+    for split in module.splits:
+        data = module.records(split)
         records = list(data)
         expected = data.provides - (set() if cfg.classes else {"semantic"})
         assert all(set(record) - {"ignore"} == expected for record in records)
@@ -137,3 +149,24 @@ def test_tiles_per_image_makes_an_epoch_longer_and_its_tiles_differ(tmp_path: Pa
     assert len({tile.numpy().tobytes() for tile in batch["image"]}) == 15
     assert len(list(module.val_dataloader())) == 1
     assert sum(len(b["image"]) for b in module.test_dataloader()) == 2
+
+
+@pytest.mark.parametrize("fold", [1, 2, 3])
+def test_pannuke_has_the_published_rotations(tmp_path: Path, fold: int) -> None:
+    pannuke.write(tmp_path / "pannuke", images=2, size=32)
+    fixed = ["+data=pannuke", f"+paths.data={tmp_path}", "+seed=0", f"data.fold={fold}"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        module = instantiate(compose(overrides=fixed).data)
+        own = [*fixed, f"data.splits.{fold}.train.folds=[1,2,3]"]
+        wider = instantiate(compose(overrides=own).data)
+    folds = [module.records(split).folds for split in ("train", "val", "test")]
+    assert folds == {1: [(1,), (2,), (3,)], 2: [(2,), (1,), (3,)], 3: [(3,), (2,), (1,)]}[fold]
+    assert len(wider.records("train")) == 6
+
+
+def test_a_fold_that_is_not_there_is_told(tmp_path: Path) -> None:
+    given = ["+data=pannuke", f"+paths.data={tmp_path}", "+seed=0", "data.fold=4"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose(overrides=given).data
+    with pytest.raises(InstantiationException, match="fold is 4; these data have folds 1, 2, 3"):
+        instantiate(cfg)

@@ -6,6 +6,7 @@ from torch.utils.data import default_collate
 from fakes.discs import discs
 from histoseg.contracts import Place, Record
 from histoseg.data import to_sample
+from histoseg.data.sample import packed, widened
 
 
 def record() -> Record:
@@ -59,3 +60,28 @@ def test_what_is_ignored_and_points_become_tensors() -> None:
     np.testing.assert_array_equal(sample["ignore"], ignore)
     np.testing.assert_array_equal(sample["points"], points)
     assert to_sample({"points": np.zeros((0, 3))})["points"].shape == (0, 3)
+
+
+def test_packed_is_small_and_widens_to_the_same() -> None:
+    """What a worker sends, and what the model gets of a batch of it."""
+    small = packed(record())
+    assert [small[key].dtype for key in ("image", "instances", "semantic")] == [
+        torch.uint8,
+        torch.int32,
+        torch.uint8,
+    ]
+    batch = widened(default_collate([small, packed(record())]))
+    expected = default_collate([to_sample(record()), to_sample(record())])
+    for key in ("image", "instances", "semantic"):
+        assert batch[key].dtype == expected[key].dtype
+        assert torch.equal(batch[key], expected[key])
+    assert torch.equal(widened(batch)["image"], batch["image"])
+
+
+def test_packed_does_not_share_memory_with_the_record() -> None:
+    source = record()
+    before = {key: source[key].copy() for key in ("image", "instances", "semantic")}
+    small = packed(source)
+    for key in before:
+        small[key].zero_()
+    assert all(np.array_equal(source[key], value) for key, value in before.items())

@@ -83,6 +83,18 @@ def test_foreign_code_is_not_reached_through_our_own_modules(
             checkpoint.stored_config(path)
 
 
+def test_a_loss_may_be_named_but_not_what_its_file_imports(cfg: DictConfig, tmp_path: Path) -> None:
+    path = saved(cfg, tmp_path / "a.ckpt")
+    named = checkpoint.stored_config(path).model.losses.np_bce
+    assert named._target_ == "histoseg.losses.cross_entropy"
+    content = torch.load(path, weights_only=True)
+    for target in ("histoseg.losses.gradient.torch.load", "histoseg.losses.gradient.torch"):
+        content["histoseg"]["model"]["losses"]["np_bce"] = {"_target_": target}
+        torch.save(content, path)
+        with pytest.raises(CheckpointError, match="no class of histoseg"):
+            checkpoint.stored_config(path)
+
+
 def test_weights_of_another_architecture_are_refused(
     cfg: DictConfig, tmp_path: Path, composed: Compose
 ) -> None:

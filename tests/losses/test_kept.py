@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from histoseg.losses import cross_entropy, dice, hv_mse
+from histoseg.losses import cross_entropy, dice, focal, hv_mse, tversky, unified_focal
 
 
 def spoiled(tensor: Tensor, keep: Tensor) -> Tensor:
@@ -12,7 +12,7 @@ def spoiled(tensor: Tensor, keep: Tensor) -> Tensor:
     return torch.where(where, tensor, other)
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, dice])
+@pytest.mark.parametrize("loss", [cross_entropy, dice, focal, tversky, unified_focal])
 def test_pixels_that_do_not_count_change_nothing(loss: object) -> None:
     logits, target = torch.randn(2, 2, 6, 5), torch.randint(2, (2, 6, 5))
     keep = torch.rand(2, 6, 5) > 0.4

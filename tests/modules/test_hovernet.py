@@ -16,7 +16,8 @@ def built(composed: Compose, *more: str) -> tuple[HoVerNet, Sample]:
     more = ("data.num_workers=0", "data.batch_size=2", "data.splits.train.length=4", *more)
     cfg = composed("train", "model=hovernet", "data=synthetic", *more, tiny="hovernet")
     data: TileDataModule = instantiate(cfg.data)
-    return instantiate(cfg.model), next(iter(data.train_dataloader()))
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    return instantiate(cfg.model), batch
 
 
 def test_all_terms_are_finite_and_reach_every_parameter(composed: Compose) -> None:
@@ -106,8 +107,61 @@ def test_the_loss_axes_of_the_reference_differ_from_the_papers(composed: Compose
         assert float(module.losses(batch, outputs)["hv_msge"]) != pytest.approx(float(paper))
 
 
-def test_ignored_pixels_are_not_trained(composed: Compose) -> None:
+@pytest.mark.parametrize("choice", ["focal", "tversky", "unified_focal"])
+def test_other_losses_replace_those_of_the_classes(composed: Compose, choice: str) -> None:
+    module, batch = built(composed, f"model/losses={choice}")
+    terms = module.losses(batch, module(batch))
+    assert terms.keys() == {"loss", *module.weights}
+    assert not {"np_bce", "tp_bce"} <= terms.keys() or "np_dice" not in terms
+    terms["loss"].backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in module.network.parameters())
+    without, batch = built(composed, f"model/losses={choice}", "model.classes=[]")
+    names = without.losses(batch, without(batch)).keys()
+    assert not any(name.startswith("tp") for name in names)
+
+
+def test_a_term_can_be_added_and_left_out(composed: Compose) -> None:
+    focal = "{_target_: histoseg.losses.focal, _partial_: true, gamma: 3}"
+    more = (f"+model.losses.tp_hard={focal}", "+model.weights.tp_hard=5")
+    module, batch = built(composed, *more, "model.losses.tp_bce=null")
+    with torch.no_grad():
+        terms = module.losses(batch, module(batch))
+    assert terms.keys() == {"loss", "np_bce", "np_dice", "hv_mse", "hv_msge", "tp_dice", "tp_hard"}
+    sums = sum(module.weights[k] * float(v) for k, v in terms.items() if k != "loss")
+    assert float(terms["loss"]) == pytest.approx(sums, rel=1e-5)
+
+
+def test_a_recipe_stored_before_there_was_a_choice_gives_the_published_terms(
+    composed: Compose,
+) -> None:
     module, batch = built(composed)
+    before, _ = built(composed, "~model.losses")
+    before.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        a, b = (m.losses(batch, m(batch)) for m in (module, before))
+    assert list(a) == list(b)
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+model.weights.np_focal=1", r"names \['np_focal'\], which are no terms"),
+        ("~model.weights.hv_mse", r"lacks \['hv_mse'\]"),
+        ("+model.losses.hv_focal={_target_: histoseg.losses.focal}", "of no branch"),
+    ],
+)
+def test_terms_and_weights_that_do_not_fit_are_refused(
+    composed: Compose, override: str, message: str
+) -> None:
+    override = override.replace("focal}", "focal, _partial_: true}")
+    with pytest.raises(InstantiationException, match=message):
+        built(composed, override)
+
+
+@pytest.mark.parametrize("losses", ["published", "focal", "tversky", "unified_focal"])
+def test_ignored_pixels_are_not_trained(composed: Compose, losses: str) -> None:
+    module, batch = built(composed, f"model/losses={losses}")
     module.eval()
     batch["ignore"] = torch.zeros(batch["instances"].shape, dtype=torch.bool)
     with torch.no_grad():

@@ -215,10 +215,11 @@ def test_freezing_is_undone_and_changed_at_any_time(
 ) -> None:
     network = tiny(encoder=encoder)
     everything = {name for name, _ in network.named_parameters()}
-    for how in ("full", "reference", "full", "none", "reference", "none"):
+    ways = ("full", "reference", "weights", "statistics", "none")
+    for how in (*ways, *reversed(ways)):
         network.freeze_encoder(how)
-        assert (train_once(network, image) == everything) == (how == "none")
-        moving = norms(network, outside=held if how == "full" else None)
+        assert (train_once(network, image) == everything) == (how in ("none", "statistics"))
+        moving = norms(network, outside=held if how in ("full", "statistics") else None)
         assert moved_statistics(network, image) == moving
 
 
@@ -229,6 +230,32 @@ def test_of_a_timm_encoder_the_stem_goes_on_learning(image: Tensor) -> None:
     assert not any(name.startswith("encoder.backbone.") for name in learning)
     assert any(name.startswith("encoder.stem.") for name in learning)
     assert not any("backbone" in name for name in moved_statistics(network, image))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "held"), [(None, "encoder."), ("resnet18", "encoder.backbone.")]
+)
+def test_of_held_weights_the_statistics_go_on_and_of_held_statistics_the_weights(
+    image: Tensor, encoder: str | None, held: str
+) -> None:
+    network = tiny(encoder=encoder)
+    everything = {name for name, _ in network.named_parameters()}
+    network.freeze_encoder("weights")
+    assert train_once(network, image) == {n for n in everything if not n.startswith(held)}
+    assert moved_statistics(network, image) == norms(network)
+    network.freeze_encoder("statistics")
+    assert train_once(network, image) == everything
+    assert moved_statistics(network, image) == norms(network, outside=held)
+
+
+def test_held_weights_are_without_dropout() -> None:
+    network = tiny(encoder="resnet18").train()
+    network.encoder.backbone.add_module("drop", nn.Dropout(0.5))
+    for how, dropping in (("weights", False), ("full", False), ("none", True)):
+        network.freeze_encoder(how)
+        network.eval()
+        network.train()
+        assert network.encoder.backbone.drop.training == dropping, how
 
 
 def test_freezing_survives_eval_and_train() -> None:

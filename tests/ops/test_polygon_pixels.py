@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from histoseg.contracts import Array
+from histoseg.ops import polygon_pixels
 from histoseg.ops.outlines import edge_outlines
 from histoseg.ops.polygon_pixels import polygon_spans
 from writers.drawn import hard_labels
@@ -75,3 +76,13 @@ def test_a_polygon_far_larger_than_the_image_costs_no_more_than_the_image() -> N
 
 def test_no_polygons() -> None:
     assert polygon_spans([], np.zeros(0), (4, 4)).pixels(3).tolist() == [0, 0, 0]
+
+
+def test_many_polygons_in_pieces_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    rings = [rng.uniform(0, 60, (5, 2)) for _ in range(40)]
+    owner = np.repeat(np.arange(20), 2)
+    whole = polygon_spans(rings, owner, (50, 60))
+    monkeypatch.setattr(polygon_pixels, "AT_ONCE", 300)
+    for part, column in zip(polygon_spans(rings, owner, (50, 60)), whole, strict=True):
+        np.testing.assert_array_equal(part, column)

@@ -159,7 +159,7 @@ def test_rules_are_configuration(tmp_path: Path) -> None:
     (record,) = PreparedNuclei(tmp_path / "out", classes=["tumour", "Region"])
     assert np.bincount(record["semantic"].ravel()).tolist() == [2000, 192, 1600 - 192]
     strict = prepare(tmp_path, NAMES, "prepare.source.unknown=error")
-    assert "no item could be stored" in strict.complaint
+    assert "feature 4: unknown class: label 'artefact'" in strict.complaint
 
 
 def test_labels_that_are_files_of_numbers(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_annotations_of_a_slide_are_scaled_to_a_smaller_copy_of_it(tmp_path: Pat
     assert data[0]["place"].mpp == 0.5
     Image.new("RGB", (30, 60)).save(tmp_path / "images" / "a.png")
     complaint = prepare(tmp_path, source="sedeen").complaint
-    assert "no item could be stored" in complaint
+    assert "drawn on an image of 60 x 60 pixels; this one has 30 x 60" in complaint
 
 
 def test_two_files_of_one_image_and_a_file_of_none(tmp_path: Path) -> None:

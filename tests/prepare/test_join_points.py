@@ -30,6 +30,12 @@ def test_of_several_points_outside_the_nearest_is_joined() -> None:
     assert joined.unjoined.tolist() == [0]
 
 
+def test_a_point_that_comes_second_takes_the_next_nucleus() -> None:
+    joined = join_points(nuclei(), np.array([[11, 6, 1], [11.4, 6, 2]]), radius=5)
+    assert joined.class_of[[3, 7]].tolist() == [1, 2]
+    assert not len(joined.unjoined)
+
+
 def test_beyond_the_radius_nothing_is_joined() -> None:
     joined = join_points(nuclei(), np.array([[38, 10, 1]]), radius=3)
     assert not joined.class_of.any()

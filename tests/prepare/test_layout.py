@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fakes.discs import discs
-from histoseg.data import PreparedNuclei
+from histoseg.data import PreparedNuclei, counts
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
 from histoseg.prepare import Store
 
@@ -39,6 +39,20 @@ def root(tmp_path: Path) -> Path:
 def table(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_the_set_knows_its_counts_without_reading_its_maps(root: Path) -> None:
+    for keywords in (
+        {"classes": CLASSES},
+        {"classes": ["other", "round"], "class_map": {"round": "round"}},
+        {"classes": ["nucleus"], "class_map": dict.fromkeys(CLASSES, "nucleus")},
+        {"classes": ["other"], "class_map": {"round": None}, "published": "test"},
+    ):
+        data = PreparedNuclei(root, **keywords)
+        found = counts.count(data, keywords["classes"], None)
+        np.testing.assert_array_equal(data.class_counts(), found.nuclei)
+        assert data.class_counts().sum() > 0
+        assert tuple(data.tissues()) == found.tissues
 
 
 def test_what_is_written_is_read_again(root: Path) -> None:

@@ -116,6 +116,17 @@ def test_a_finished_run_is_not_trained_again(composed: Compose) -> None:
         ["trainer.precision=bf16-mixed", "model.freeze_encoder=reference"],
         ["model.classes=[]", "model/scheduler=plateau", "model/optimizer=sgd"],
         ["model.network.encoder=resnet18", "model/scheduler=cosine", "model/optimizer=adamw"],
+        [
+            "data/sampling=classes_and_tissues",
+            "data/augment=macenko",
+            "model/normalise=macenko",
+            "model/losses=unified_focal",
+            "model.freeze_encoder=statistics",
+            "callbacks=ema",
+            "model.encoder_lr=0.1",
+            "model.decay_norms=false",
+            "model/optimizer=adamw",
+        ],
     ],
     ids=lambda more: more[0],
 )

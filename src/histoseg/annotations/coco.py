@@ -136,7 +136,7 @@ def _joined(rings: list[Array]) -> list[Array]:
     return [shapely.get_coordinates(r) for p in parts for r in (p.exterior, *p.interiors)] or rings
 
 
-def _boxes(drawn: Mapping[str, Any], size: tuple[int, int]) -> list[Array]:
+def _boxes(drawn: Mapping[str, Any], size: tuple[int, int]) -> Array:
     counts, shape = drawn.get("counts"), drawn.get("size")
     if not isinstance(shape, list) or tuple(shape) != size:
         raise ValueError(f"its runs are of size {shape}, the image of {list(size)}")
@@ -146,7 +146,7 @@ def _boxes(drawn: Mapping[str, Any], size: tuple[int, int]) -> list[Array]:
         raise ValueError("its runs have no pixel")
     x, top, bottom = boxes.T
     corners = np.stack([x, top, x + 1, top, x + 1, bottom, x, bottom], axis=1)
-    return list(corners.reshape(-1, 4, 2))
+    return corners.reshape(-1, 4, 2)
 
 
 def _whole(counts: Any) -> Array:

@@ -38,19 +38,23 @@ class Collector:
         self.dropped: list[Dropped] = []
 
     def polygon(
-        self, where: str, rings: Sequence[Any], *, check: bool = True, **said: Unpack[Said]
+        self, where: str, rings: Sequence[Any] | Array, *, check: bool = True, **said: Unpack[Said]
     ) -> None:
         """Add an object.
 
         Args:
             where: Its place in the file.
-            rings: Its outline, then its holes and further parts; each (K, 2), closed or not.
+            rings: Its outline, then its holes and further parts; each (K, 2), closed or not; or
+                boxes (R, 4, 2).
             check: Whether the outline must have an area and not cross itself. Not for outlines
                 through pixel centres, which fold on themselves where an object is a pixel thick.
             said: Label and colour.
         """
         try:
-            arrays = [self._points(ring) for ring in rings]
+            if isinstance(rings, np.ndarray):
+                arrays = list(self._finite(rings))
+            else:
+                arrays = [self._points(ring) for ring in rings]
             if check:
                 arrays = _simple(arrays)
         except ValueError as error:
@@ -113,21 +117,28 @@ class Collector:
             raise ValueError(f"its points are not numbers: {error}") from error
         if array.ndim != 2 or array.shape[1] < 2 or not len(array):
             raise ValueError(f"its points have shape {array.shape}, expected (K, 2)")
-        array = array[:, :2] - self.origin
+        array = self._finite(array[:, :2])
+        return array[:-1] if len(array) > 1 and (array[0] == array[-1]).all() else array
+
+    def _finite(self, array: Array) -> Array:
+        array = array - self.origin
         if not np.isfinite(array).all():
             raise ValueError("a coordinate is NaN or infinite")
         if np.abs(array).max() > FARTHEST:
             raise ValueError(f"a coordinate is {np.abs(array).max():.3g}, no image is that large")
-        return array[:-1] if len(array) > 1 and np.array_equal(array[0], array[-1]) else array
+        return np.asarray(array)
 
 
 def _simple(rings: list[Array]) -> list[Array]:
     """Rings that do not cross themselves; the first is an outline."""
-    if len(np.unique(rings[0], axis=0)) < 3:
-        raise ValueError(f"an outline needs 3 points, here are {len(np.unique(rings[0], axis=0))}")
     kept = [ring for ring in rings if len(ring) > 2]
-    if shapely.is_valid(shapely.polygons([shapely.linearrings(ring) for ring in kept])).all():
-        return kept
+    if kept and kept[0] is rings[0]:
+        outlines = [shapely.Polygon(ring) for ring in kept]
+        if all(outline.is_valid for outline in outlines):
+            return kept
+    points = len(np.unique(rings[0], axis=0))
+    if points < 3:
+        raise ValueError(f"an outline needs 3 points, here are {points}")
     return [part for ring in kept for part in _repaired(ring)]
 
 

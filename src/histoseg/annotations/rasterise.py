@@ -11,10 +11,13 @@ import numpy as np
 from histoseg.annotations.drawing import Dropped, Shape
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
-from histoseg.ops.polygon_pixels import Spans, polygon_spans
+from histoseg.ops.polygon_pixels import Spans, polygon_spans, rows_crossed
 
 MAX_PIXELS = 2**28
 """Largest map made or read at once: 1 GiB of ids. No picture of nuclei needs more."""
+
+MAX_CROSSED = 2**22
+"""How many times an outline may pass rows of the image; an object drawn by hand takes hundreds."""
 
 Overlap = Literal["smaller", "larger", "later"]
 
@@ -66,7 +69,8 @@ def rasterise(
     """
     check_size(size)
     classes = np.array([-1 if k is None else k for k in _classes(shapes, class_of)], dtype=np.int64)
-    drawn = [i for i, shape in enumerate(shapes) if shape.kind == "polygon" and classes[i] > 0]
+    paintable = _paintable(shapes, size)
+    drawn = np.flatnonzero(paintable & (classes > 0)).tolist()
     rings = [ring for i in drawn for ring in (shapes[i].exterior_xy, *shapes[i].holes_xy)]
     owner = np.array([i for i in drawn for _ in range(1 + len(shapes[i].holes_xy))])
     spans = polygon_spans(rings, owner, size)
@@ -81,12 +85,14 @@ def rasterise(
     semantic = None
     if class_of is not None:
         semantic = np.concatenate([[0], classes]).astype(np.uint8)[instances]
-    dropped = [
-        Dropped(shape.where, why)
-        for i, shape in enumerate(shapes)
-        if (why := _why(shape, int(classes[i]), int(pixels[i]), int(left[i]), bool(gone[i]), size))
-    ]
-    return Rasterised(instances, semantic, tuple(dropped))
+    lost = np.flatnonzero((gone | ~paintable | (classes < 0)) & (classes != 0))
+    dropped = tuple(
+        Dropped(
+            shapes[i].where, _why(shapes[i], int(classes[i]), int(pixels[i]), int(left[i]), size)
+        )
+        for i in lost.tolist()
+    )
+    return Rasterised(instances, semantic, dropped)
 
 
 def check_size(size: tuple[int, int], what: str = "the map") -> None:
@@ -113,6 +119,15 @@ def _classes(
     return [1] * len(shapes) if class_of is None else [class_of(shape) for shape in shapes]
 
 
+def _paintable(shapes: Sequence[Shape], size: tuple[int, int]) -> Array:
+    """Whether each shape has an outline, and one that can be followed in memory."""
+    rings = [ring for s in shapes for ring in (s.exterior_xy, *s.holes_xy)]
+    owner = [i for i, s in enumerate(shapes) for _ in range(1 + len(s.holes_xy))]
+    crossed = np.bincount(owner, weights=rows_crossed(rings, size), minlength=len(shapes))
+    drawn = np.array([shape.kind == "polygon" for shape in shapes], dtype=bool)
+    return drawn & (crossed < MAX_CROSSED)
+
+
 def _paint(spans: Spans, pixels: Array, overlap: Overlap, instances: Array) -> None:
     numbers = np.arange(len(pixels))
     if overlap == "later":
@@ -125,23 +140,19 @@ def _paint(spans: Spans, pixels: Array, overlap: Overlap, instances: Array) -> N
     spans.paint(instances, spans.owner + 1)
 
 
-def _why(
-    shape: Shape, kind: int, pixels: int, left: int, gone: bool, size: tuple[int, int]
-) -> str | None:
-    """Why an object is not in the maps; None if it is, or is not wanted."""
-    if kind == 0:
-        return None
+def _why(shape: Shape, kind: int, pixels: int, left: int, size: tuple[int, int]) -> str:
+    """Why an object is not in the maps."""
     if shape.kind == "point":
         return "a point has no area"
     if kind < 0:
         return f"unknown class: label {shape.label!r}, colour {_hex(shape.colour)}"
-    if not gone:
-        return None
     if pixels:
         return f"overlapping: {pixels - left} of its {pixels} pixels belong to other objects"
     low, high = shape.exterior_xy.min(axis=0), shape.exterior_xy.max(axis=0)
     if (high < -0.5).any() or (low > (size[1] - 0.5, size[0] - 0.5)).any():
         return f"outside the image of {size[1]} x {size[0]} pixels"
+    if len(shape.exterior_xy) > size[0]:
+        return f"no object: its {len(shape.exterior_xy)} points pass the image thousands of times"
     return "too small: no pixel has its centre in it"
 
 

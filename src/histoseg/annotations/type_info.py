@@ -85,8 +85,8 @@ def _ids(path: Path, content: dict[str, Any]) -> list[str]:
     missing = [key for key in wanted if key not in content]
     if missing or not wanted:
         raise UnreadableFileError(
-            f"{path}: id {', '.join(missing) or '0'} is missing, there are {', '.join(content) or 'none'}; ids start with 0, the "
-            "background, and have no gaps"
+            f"{path}: id {', '.join(missing) or '0'} is missing, there are "
+            f"{', '.join(content) or 'none'}; ids start with 0, the background, and have no gaps"
         )
     if len(wanted) > MOST + 1:
         raise UnreadableFileError(f"{path} names {len(wanted) - 1} classes; at most {MOST} work")

@@ -1,4 +1,5 @@
 """What happens around training and testing."""
 
+from histoseg.callbacks.ema import EMA as EMA
 from histoseg.callbacks.image_panel import ImagePanel as ImagePanel
 from histoseg.callbacks.per_image_scores import PerImageScores as PerImageScores

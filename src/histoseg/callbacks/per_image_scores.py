@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -13,27 +13,48 @@ from torch import Tensor
 from typing_extensions import override
 
 from histoseg.contracts import Array
-from histoseg.metrics import PointScores
-from histoseg.metrics.functional import image_scores
-from histoseg.writers import dotted, outlined, panel, to_uint8, write_png
+from histoseg.errors import UnreadableFileError
+from histoseg.metrics import ClassScores, PointScores
+from histoseg.metrics.tally import Tally, tally
+from histoseg.writers import (
+    Colours,
+    dotted,
+    outlined,
+    panel,
+    to_uint8,
+    worst_name,
+    write_csv,
+    write_png,
+)
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class PerImageScores(pl.Callback):
-    """Write ``images.csv``, one row an image, and ``worst/``, truth beside prediction.
+    """Count each test image for a report, and draw the worst, truth beside prediction.
 
     Args:
-        folder: Where they go.
-        worst: Number of pictures, lowest panoptic quality first.
-        rank_by: Column that says how good an image is.
+        folder: Where ``worst/`` goes, and ``images.csv`` where annotations are points (else the
+            report has it).
+        worst: Number of pictures, lowest score first.
+        rank_by: Score that says how good an image is.
+
+    Attributes:
+        names: Of the images of all ranks, after the test.
+        tissues: Their tissues, "" where unknown.
+        tallies: Their counts; empty where annotations are points.
+        skipped: Names of images left out because they could not be read, and why.
     """
 
     def __init__(self, folder: Path, worst: int = 8, rank_by: str = "pq") -> None:
         self.folder, self.worst, self.rank_by = folder, worst, rank_by
         self.rows: list[Row] = []
         self.pictures: dict[str, Array] = {}
-        self.summary: dict[str, float] = {}
+        self.names: tuple[str, ...] = ()
+        self.tissues: tuple[str, ...] = ()
+        self.tallies: tuple[Tally, ...] = ()
+        self.skipped: list[tuple[str, str]] = []
 
     @override
     def on_test_batch_end(
@@ -45,42 +66,52 @@ class PerImageScores(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        classes, colours = pl_module.classes, pl_module.colours
+        colours: Colours = pl_module.colours  # type: ignore[assignment]
+        radius = self.radius(pl_module)
         size = len(outputs["image"])
         unnamed = [f"image-{batch_idx * size + i}" for i in range(size)]
         for i, name in enumerate(batch["place"].slide if "place" in batch else unnamed):
             maps = {k: _array(v, i) for k, v in outputs.items() if _is_label_map(k)}
-            tissue = batch["tissue"][i] if "tissue" in batch else ""
+            row = {"image": name, "tissue": batch["tissue"][i] if "tissue" in batch else ""}
             if "points" in outputs:
-                scores = _point_scores(pl_module, outputs, i, maps)
+                row |= _point_scores(pl_module, outputs, i, maps)
             else:
-                scores = image_scores(**maps, classes=classes)  # type: ignore[arg-type]
-            self.rows.append({"image": name, "tissue": tissue, **scores})
+                counts = tally(**maps, classes=len(pl_module.classes), radius=radius)  # type: ignore[arg-type]
+                row |= {"tally": counts, self.rank_by: counts.scores[self.rank_by]}
+            self.rows.append(row)
             image = to_uint8(outputs["image"][i])
             sides = [
-                outlined(image, maps[f"{p}instances"], maps.get(f"{p}semantic"), colours)  # type: ignore[arg-type]
+                outlined(image, maps[f"{p}instances"], maps.get(f"{p}semantic"), colours)
                 for p in ("", "pred_")
                 if f"{p}instances" in maps
             ]
             if "points" in outputs:
                 own = trainer.datamodule.colours  # type: ignore[attr-defined]
                 sides = [dotted(image, _array(outputs["points"], i), own), *sides]
-            self._keep_if_bad(name, self.rows[-1], sides)
+            self._keep_if_bad(name, row, sides)
 
     @override
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        rows = _from_all_ranks(self.rows)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.summary = _tissue_means(rows)
-        if trainer.is_global_zero:
-            with (self.folder / "images.csv").open("w", newline="") as f:
-                writer = csv.DictWriter(f, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        left_out = [(one.name, one.why) for one in getattr(data, "skipped", ())]
+        self.skipped = _from_all_ranks(left_out, key=lambda pair: pair[0])
+        rows = _from_all_ranks(self.rows, key=lambda row: str(row["image"]))
+        if not rows:
+            whys = "\n".join(why for _, why in self.skipped[:3])
+            raise UnreadableFileError(f"none of the {len(self.skipped)} test images:\n{whys}")
+        self.names, self.tissues = (tuple(str(r[k]) for r in rows) for k in ("image", "tissue"))
+        self.tallies = tuple(row["tally"] for row in rows if "tally" in row)
+        if trainer.is_global_zero and not self.tallies:
+            write_csv(self.folder / "images.csv", list(rows[0]), [[*r.values()] for r in rows])
         for place, row in enumerate(self._worst_first(rows)[: self.worst]):
             if row["image"] in self.pictures:
-                name = f"{place:02d}_{row['image'].replace('/', '_')}.png"
-                write_png(self.folder / "worst" / name, self.pictures[row["image"]])
+                picture = self.pictures[row["image"]]
+                write_png(self.folder / "worst" / worst_name(place, row["image"]), picture)
+
+    def radius(self, module: Any) -> float:
+        """Largest distance of paired centres, px: that of the model's own metric, else 12."""
+        metrics = (m for m in module.test_scores.values() if isinstance(m, ClassScores))
+        return float(next((metric.radius for metric in metrics), 12.0))
 
     def _keep_if_bad(self, name: str, row: Row, sides: list[Array]) -> None:
         """Draw an image if it is among the worst so far, and forget the one it displaces."""
@@ -112,21 +143,10 @@ def _array(maps: Tensor, i: int) -> Array:
     return array
 
 
-def _from_all_ranks(rows: list[Row]) -> list[Row]:
+def _from_all_ranks(rows: list[T], key: Callable[[T], str]) -> list[T]:
+    """The rows of all ranks, in the order of their keys; those of a single rank as they are."""
     if not (dist.is_available() and dist.is_initialized()):
         return rows
-    shards: list[list[Row]] = [[] for _ in range(dist.get_world_size())]
+    shards: list[list[T]] = [[] for _ in range(dist.get_world_size())]
     dist.all_gather_object(shards, rows)
-    return sorted((row for shard in shards for row in shard), key=lambda row: str(row["image"]))
-
-
-def _tissue_means(rows: list[Row]) -> dict[str, float]:
-    """Means over tissues of means over images, PanNuke's convention, where tissues are known."""
-    tissues = {row["tissue"] for row in rows} - {""}
-    means = {}
-    for key in ("mpq", "bpq"):
-        if len(tissues) > 1 and key in rows[0]:
-            groups = [[r[key] for r in rows if r["tissue"] == t] for t in sorted(tissues)]
-            groups = [[v for v in group if not np.isnan(v)] for group in groups]
-            means[f"test/{key}_tissue_mean"] = float(np.mean([np.mean(g) for g in groups if g]))
-    return means
+    return sorted((row for shard in shards for row in shard), key=key)

@@ -9,6 +9,7 @@ VERBS = {
     "prepare": "fetch, check and convert a set: histoseg prepare data=consep",
     "train": "train a model: histoseg train model=hovernet data=pannuke",
     "evaluate": "score a checkpoint: histoseg evaluate ckpt=<run>",
+    "score": "score files against files: histoseg score pred=<folder> true=<folder>",
     "predict": "run it on images: histoseg predict ckpt=<run> input=<folder> output=<folder>",
     "export": "write it for another program: histoseg export ckpt=<run> output=<file.tar>",
     "patches": "cut images into patches on disk: histoseg patches data=consep split=train",

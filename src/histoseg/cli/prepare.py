@@ -26,15 +26,17 @@ def preparing_command(args: list[str]) -> list[str]:
     Raises:
         SystemExit: If neither data nor annotations are named.
     """
-    if value(args, "data") is not None or any(a.startswith("-") for a in args):
+    if value(args, "data") is not None:
         return args
-    if value(args, "annotations") is None:
+    if value(args, "annotations") is not None:
+        return [*args, "data=annotations"]
+    if not any(a.startswith("-") for a in args):
         sys.exit(
             "histoseg: what to prepare? Say data=<name of a public set>, or for your own "
             "annotations=<file, folder or glob> images=<folder> output=<folder>. Choices: "
             "histoseg prepare --help"
         )
-    return [*args, "data=annotations"]
+    return args
 
 
 def main() -> None:

@@ -11,7 +11,11 @@ from histoseg.data.patches import Patches as Patches
 from histoseg.data.prepared import PreparedNuclei as PreparedNuclei
 from histoseg.data.prepared_points import PreparedPoints as PreparedPoints
 from histoseg.data.sample import to_sample as to_sample
+from histoseg.data.sampling import Sampling as Sampling
 from histoseg.data.stain_jitter import HEDJitter as HEDJitter
+from histoseg.data.stain_normaliser import StainNormaliser as StainNormaliser
+from histoseg.data.stain_transfer import StainTransfer as StainTransfer
+from histoseg.data.symmetry import Symmetry as Symmetry
 from histoseg.data.synthetic import SyntheticTissue as SyntheticTissue
 from histoseg.data.tile import RandomTile as RandomTile
 from histoseg.data.tile import centre_tile as centre_tile

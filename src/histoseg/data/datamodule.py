@@ -3,52 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, cast
 
 import cv2
+import numpy as np
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset
 from typing_extensions import override
 
-from histoseg.contracts import Record, Sample
+from histoseg.contracts import Array, Record, Sample
 from histoseg.data.augment import Augment
 from histoseg.data.centre import CentreTile
+from histoseg.data.counts import Records as Records
 from histoseg.data.draws import Draw, Draws
-from histoseg.data.sample import to_sample
-
-
-class Records(Protocol):
-    """A data set: map-style, giving records."""
-
-    def __len__(self) -> int:
-        """Number of items."""
-
-    def __getitem__(self, index: int) -> Record:
-        """One item, as stored."""
+from histoseg.data.file_dataset import FileDataset
+from histoseg.data.sample import packed, widened
+from histoseg.data.sampling import Sampling
+from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
 
 
 class Tiles(Dataset[Sample]):
     """A data set seen through an augmentation (training) or a centre crop (validation).
 
+    Items are `packed`: `widened` makes of one, or of a batch, what a model takes.
+
     Args:
         records: The data set.
         augment: Record and seed to the record of a tile.
         per_image: How often each record is an item: item i is record ``i % len(records)``.
+        normalise: What is done to each whole image (H, W, 3) first.
     """
 
     def __init__(
-        self, records: Records, augment: Callable[[Record, int], Record], per_image: int = 1
+        self,
+        records: Records,
+        augment: Callable[..., Record],
+        per_image: int = 1,
+        normalise: Callable[[Array], Array] | None = None,
     ) -> None:
         self.records, self.augment, self.per_image = records, augment, per_image
+        self.normalise = normalise
+        self.needs_donor = getattr(augment, "needs_donor", False)
 
     def __len__(self) -> int:
         """Number of items."""
         return self.per_image * len(self.records)
 
     def __getitem__(self, draw: Draw | int) -> Sample:
-        """Load one item and augment it with the seed of its draw (0 for a plain index)."""
+        """Load one item, augment it with the seed of its draw (0 for a plain index), pack it."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
-        return to_sample(self.augment(self.records[item % len(self.records)], seed))
+        record = self._record(item % len(self.records))
+        if self.needs_donor:
+            return packed(self.augment(record, seed, donor=partial(self._donor, seed)))
+        return packed(self.augment(record, seed))
+
+    def _record(self, index: int) -> Record:
+        record = self.records[index]
+        if self.normalise is not None:
+            record = record.copy()
+            record["image"] = self.normalise(record["image"])
+        return record
+
+    def _donor(self, seed: int) -> Array:
+        """The image of any record, drawn apart from the augmentation of the item."""
+        index = np.random.default_rng([seed, 1]).integers(len(self.records))
+        return self._record(int(index))["image"]
 
 
 class TileDataModule(pl.LightningDataModule):
@@ -57,9 +77,14 @@ class TileDataModule(pl.LightningDataModule):
     Training draws augmented tiles; validation sees the centre tile of each image; test sees whole
     images, one at a time, since a score is only comparable when nothing of an image is left out.
 
+    Loaders give packed batches (uint8 and int32); the trainer widens each on the device, by
+    `on_after_batch_transfer`. Whoever loops over a loader by hand calls it too.
+
     Args:
         dataset: The data set's class as a recipe; called with the keywords of one split.
-        splits: Keywords by split: ``train``, ``val`` and, if there is one, ``test``.
+        splits: Keywords by split: ``train``, ``val`` and, if there is one, ``test``. With ``fold``,
+            by fold first.
+        fold: Which of the folds of a published cross-validation; None for data without.
         augment: Augmentation of training records, giving tiles.
         classes: Names of the classes 1..K; empty for a data set without classes.
         colours: K RGB triples 0..255 for pictures and QuPath.
@@ -68,37 +93,49 @@ class TileDataModule(pl.LightningDataModule):
         batch_size: Tiles in a batch, per device.
         tiles_per_image: Random tiles of each training image in an epoch; one is right where
             images are tiles, and too few where they are large.
+        sampling: How often each training image is drawn; None for once an epoch.
         num_workers: Loader processes per device.
         seed: Seed of order and augmentation.
         pin_memory: Page-locked batches, for faster copies to a GPU.
+        normalise: What a model wants done to each whole image first; of all splits.
+
+    Attributes:
+        skipped: Images that the last test left out because they could not be read (with
+            ``dataset.on_error=skip``; else the first of them stops the test).
     """
 
     def __init__(
         self,
         dataset: Callable[..., Records],
-        splits: Mapping[str, Mapping[str, Any]],
+        splits: Mapping[str, Any],
         augment: Augment | CentreTile,
         *,
         classes: Sequence[str],
         tile: int,
         batch_size: int,
         seed: int,
+        fold: int | None = None,
         colours: Sequence[Sequence[int]] = (),
         mpp: float | None = None,
         tiles_per_image: int = 1,
+        sampling: Sampling | None = None,
         num_workers: int = 0,
         pin_memory: bool = False,
+        normalise: Callable[[Array], Array] | None = None,
     ) -> None:
         super().__init__()
         if len(colours) not in (0, len(classes)):
             raise ValueError(f"{len(colours)} colours for {len(classes)} classes: give one each")
         if tiles_per_image < 1:
             raise ValueError(f"tiles_per_image is {tiles_per_image}; expected 1 or more")
-        self.dataset, self.splits, self.augment = dataset, splits, augment
+        self.dataset, self.augment = dataset, augment
+        self.splits = splits if fold is None else _of_fold(splits, fold)
         self.classes, self.colours, self.mpp = list(classes), colours, mpp
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
-        self.tiles_per_image = tiles_per_image
+        self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory
+        self.normalise = normalise
+        self.skipped: list[Skipped] = []
         self._open: dict[str, Records] = {}
 
     def records(self, split: str) -> Records:
@@ -115,18 +152,43 @@ class TileDataModule(pl.LightningDataModule):
 
     @override
     def train_dataloader(self) -> DataLoader[Sample]:
-        tiles = Tiles(self.records("train"), self.augment, self.tiles_per_image)
+        records = self.records("train")
+        tiles = Tiles(records, self.augment, self.tiles_per_image, self.normalise)
+        weights = self.sampling.weights(records, self.classes) if self.sampling else None
         length = len(Draws(len(tiles), seed=self.seed, shuffle=True))
         # a last, smaller batch would weigh its tiles more; but never drop the only batch
-        return self._loader(tiles, shuffle=True, drop_last=length >= self.batch_size)
+        drop_last = length >= self.batch_size
+        draws = None if weights is None else np.tile(weights, self.tiles_per_image)
+        return self._loader(tiles, shuffle=True, drop_last=drop_last, weights=draws)
 
     @override
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(Tiles(self.records("val"), CentreTile(self.tile)))
+        return self._loader(
+            Tiles(self.records("val"), CentreTile(self.tile), normalise=self.normalise)
+        )
 
     @override
     def test_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(Tiles(self.records("test"), _unchanged), batch_size=1)
+        records = self.records("test")
+        if not isinstance(records, FileDataset):
+            tiles = Tiles(records, _unchanged, normalise=self.normalise)
+            return self._loader(tiles, batch_size=1)
+        # a neighbour in place of an unreadable image would count twice, and nobody would know
+        images = WholeImages(
+            Tiles(Exactly(records), _unchanged, normalise=self.normalise), records.ids
+        )
+        return ReadableImages(
+            images,
+            self.skipped,
+            records.on_error,
+            sampler=Draws(len(images), seed=self.seed, shuffle=False),
+            **self._options(),
+        )
+
+    @override
+    def on_after_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
+        """Make of a packed batch, on the device by now, one that models take."""
+        return widened(batch)
 
     def _loader(
         self,
@@ -135,17 +197,30 @@ class TileDataModule(pl.LightningDataModule):
         shuffle: bool = False,
         drop_last: bool = False,
         batch_size: int | None = None,
+        weights: Array | None = None,
     ) -> DataLoader[Sample]:
         return DataLoader(
             tiles,
             batch_size=batch_size or self.batch_size,
-            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle),
+            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle, weights=weights),
             drop_last=drop_last,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=self.pin_memory,
-            worker_init_fn=_one_thread,
+            **self._options(),
         )
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "pin_memory": self.pin_memory,
+            "worker_init_fn": _one_thread,
+        }
+
+
+def _of_fold(splits: Mapping[str, Any], fold: int) -> Mapping[str, Any]:
+    chosen = splits.get(str(fold))
+    if chosen is None:
+        raise ValueError(f"fold is {fold}; these data have folds {', '.join(splits)}")
+    return cast("Mapping[str, Any]", chosen)
 
 
 def _unchanged(record: Record, seed: int) -> Record:

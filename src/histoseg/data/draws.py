@@ -9,6 +9,8 @@ import numpy as np
 import torch.distributed as dist
 from torch.utils.data import Sampler
 
+from histoseg.contracts import Array
+
 
 class Draw(NamedTuple):
     """One item to load: its position in the data set and the seed of its augmentation."""
@@ -29,13 +31,20 @@ class Draws(Sampler[Draw]):
         shuffle: Whether an epoch is a random permutation. If so, the few items that do not divide
             by the number of ranks are left out, so that all ranks make equally many steps.
             If not, every item is drawn exactly once over all ranks, so that scores are exact.
+        weights: (length,), how often each item is drawn, relative to the others: a shuffled epoch
+            has as many draws as items, each of any item; None draws each item once.
 
     Raises:
-        ValueError: If some rank would get no item at all.
+        ValueError: If some rank would get no item at all, or there is not one weight an item.
     """
 
-    def __init__(self, length: int, *, seed: int, shuffle: bool) -> None:
+    def __init__(
+        self, length: int, *, seed: int, shuffle: bool, weights: Array | None = None
+    ) -> None:
         self.length, self.seed, self.shuffle, self.epoch = length, seed, shuffle, 0
+        self.shares = None if weights is None else weights / weights.sum()
+        if weights is not None and weights.shape != (length,):
+            raise ValueError(f"{weights.shape} weights for {length} items; expected one each")
         ranked = dist.is_available() and dist.is_initialized()
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if ranked else (0, 1)
         if length == 0:
@@ -60,8 +69,15 @@ class Draws(Sampler[Draw]):
     def __iter__(self) -> Iterator[Draw]:
         """Yield this rank's items."""
         rng = np.random.default_rng([self.seed, self.epoch])
-        order = rng.permutation(self.length) if self.shuffle else np.arange(self.length)
+        order = self._order(rng)
         seeds = rng.integers(2**32, size=self.length)
         mine = range(self.rank, self.length, self.world)
         for position in list(mine)[: len(self)]:
             yield Draw(int(order[position]), int(seeds[position]))
+
+    def _order(self, rng: np.random.Generator) -> Array:
+        if not self.shuffle:
+            return np.arange(self.length)
+        if self.shares is None:
+            return rng.permutation(self.length)
+        return rng.choice(self.length, size=self.length, p=self.shares)

@@ -20,8 +20,8 @@ class FileDataset(Dataset[Record], ABC):
     Args:
         ids: Names of the items, in order.
         on_error: What an unreadable item does. "raise" stops; "skip" logs it, notes it in
-            ``skipped`` and gives the next readable item instead, always the same one. An
-            evaluation then counts that neighbour twice.
+            ``skipped`` and gives the next readable item instead, always the same one. That is
+            for training: a test leaves the item out (`WholeImages`).
 
     Attributes:
         ids: Names of the items.

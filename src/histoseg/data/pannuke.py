@@ -9,8 +9,10 @@ from torch.utils.data import Dataset
 
 from histoseg.contracts import Array, Place, Record
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
+from histoseg.ops.class_masks import image_bytes, merge_class_masks
 
 _LAYOUTS = (
+    {name: f"fold{{k}}/{name}.npy" for name in ("images", "instances", "semantic", "types")},
     {
         "images": "Fold {k}/images/fold{k}/images.npy",
         "types": "Fold {k}/images/fold{k}/types.npy",
@@ -18,6 +20,7 @@ _LAYOUTS = (
     },
     {name: f"fold{{k}}/{name}.npy" for name in ("images", "types", "masks")},
 )
+"""As ``histoseg prepare data=pannuke`` stores it; as unzipped; as mirrors flatten it."""
 _PLANES = 6
 """Channels of masks.npy: five classes and the background."""
 
@@ -29,7 +32,8 @@ class PanNuke(Dataset[Record]):
     workers share one copy in the page cache, and an item reads its own tile only.
 
     Args:
-        root: Folder that holds ``Fold 1`` .. ``Fold 3`` (as unzipped) or ``fold1`` .. ``fold3``.
+        root: Folder that holds ``fold1`` .. ``fold3`` (as prepared, which is read fastest, or as
+            mirrors have them) or ``Fold 1`` .. ``Fold 3`` (as unzipped).
         folds: Which of 1, 2, 3, in the order wanted.
         classes: The class list of the configuration, to be compared with this one's.
 
@@ -44,8 +48,8 @@ class PanNuke(Dataset[Record]):
         ValueError: If ``folds`` is empty, repeats one, or names one outside 1..3.
 
     Source:
-        Gamper et al. 2020, PanNuke Dataset Extension; the conversion to one map follows the
-        metric's own ``binarize``: later channels overwrite earlier ones.
+        Gamper et al. 2020, PanNuke Dataset Extension; for the conversion to one map, see
+        `histoseg.ops.class_masks`.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset(
@@ -105,14 +109,18 @@ class PanNuke(Dataset[Record]):
         fold, row = self.folds[which], index - int(self._starts[which])
         arrays = self._fold(fold)
         name = f"fold{fold}_{row:04d}"
-        instances, semantic = _merged(np.asarray(arrays["masks"][row]), name)
+        image, instances, semantic = _read(arrays, row, name)
         return Record(
-            image=_image(np.asarray(arrays["images"][row]), name),
+            image=image,
             instances=instances,
             semantic=semantic,
             tissue=_text(arrays["types"][row]),
             place=Place(name, 0, 0, self.MPP),
         )
+
+    def tissues(self) -> list[str]:
+        """Tissue of each tile, from ``types.npy`` alone."""
+        return [_text(name) for fold in self.folds for name in self._fold(fold)["types"]]
 
     def _fold(self, fold: int) -> dict[str, Array]:
         if fold not in self._open:
@@ -129,7 +137,7 @@ def _find(root: Path, fold: int) -> dict[str, Path]:
     raise DatasetNotFoundError(
         f"PanNuke fold {fold} is not in {root}; expected {wanted}. Get fold_{fold}.zip from "
         "https://warwick.ac.uk/fac/cross_fac/tia/data/pannuke (CC BY-NC-SA 4.0), unzip it there, "
-        "and set paths.data to the folder above"
+        "and set paths.data to the folder above; or let `histoseg prepare data=pannuke` get it"
     )
 
 
@@ -150,41 +158,26 @@ def _mapped(paths: dict[str, Path]) -> dict[str, Array]:
     shapes = {name: array.shape for name, array in arrays.items()}
     tile = shapes["images"][:3]
     expected = {"images": (*tile, 3), "masks": (*tile, _PLANES), "types": tile[:1]}
-    if len(tile) != 3 or shapes != expected:
+    if len(tile) != 3 or any(shape != expected.get(name, tile) for name, shape in shapes.items()):
         raise UnreadableFileError(
             f"the arrays beside {paths['images']} have shapes {shapes}; expected images "
-            f"(N, H, W, 3), masks (N, H, W, {_PLANES}) and types (N,) of one N, H, W"
+            f"(N, H, W, 3), types (N,) and masks (N, H, W, {_PLANES}), or prepared instances and "
+            "semantic (N, H, W), of one N, H, W"
         )
     return arrays
 
 
-def _image(values: Array, name: str) -> Array:
-    low, high = values.min(), values.max()
-    unit = values.dtype.kind == "f" and 0 < high <= 1
-    if not (low >= 0 and high <= 255) or unit:
+def _read(arrays: dict[str, Array], row: int, name: str) -> tuple[Array, Array, Array]:
+    """Image, instances and semantic of one tile, as `Record` says."""
+    image = np.array(arrays["images"][row])
+    if "masks" in arrays:
+        classes = arrays["masks"][row][:, :, : _PLANES - 1]
+        return image_bytes(image, name), *merge_class_masks(classes, name)
+    instances, semantic = arrays["instances"][row], np.array(arrays["semantic"][row])
+    types = (image.dtype, instances.dtype.kind, semantic.dtype)
+    if types[0] != np.uint8 or types[1] not in "iu" or types[2] != np.uint8:
         raise UnreadableFileError(
-            f"{name}: image values are {low}..{high} ({values.dtype}); expected 0..255"
+            f"{name}: prepared arrays are {[str(t) for t in types]}; expected uint8, integers and "
+            "uint8. Run `histoseg prepare data=pannuke` again"
         )
-    return values.astype(np.uint8)
-
-
-def _merged(masks: Array, name: str) -> tuple[Array, Array]:
-    """Merge class channels (H, W, 6) into instances and semantic; later channels win."""
-    size = masks.shape[0] * masks.shape[1]
-    instances, semantic = np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.uint8)
-    offset = 0
-    for channel, plane in enumerate(masks.reshape(size, _PLANES).T[: _PLANES - 1]):
-        values = np.ascontiguousarray(plane)  # one copy is quicker than strided reads
-        pixels = np.flatnonzero(values)
-        if not len(pixels):
-            continue
-        ids = np.unique(values[pixels])
-        if not (ids[0] > 0 and np.array_equal(ids, np.floor(ids))):
-            raise UnreadableFileError(
-                f"{name}: mask channel {channel} holds {ids[0]}..{ids[-1]} or fractions; "
-                "expected whole ids of 0 or more"
-            )
-        instances[pixels] = offset + 1 + np.searchsorted(ids, values[pixels])
-        semantic[pixels] = channel + 1
-        offset += len(ids)
-    return instances.reshape(masks.shape[:2]), semantic.reshape(masks.shape[:2])
+    return image, instances.astype(np.int32), semantic

@@ -69,8 +69,8 @@ class PatchStore:
     def _chunk(self, name: str, index: int, shape: Sequence[int]) -> Array:
         path = self.path / name / "c" / str(index) / "/".join("0" * len(shape))
         try:
-            values = np.frombuffer(bytearray(zstd.decompress(path.read_bytes())), FIELDS[name])
-            return values.reshape(shape)
+            values = np.frombuffer(zstd.decompress(path.read_bytes()), FIELDS[name])
+            return values.reshape(shape).copy()  # what is cut or changed later has to be writable
         except (OSError, RuntimeError, ValueError) as error:
             raise UnreadableFileError(
                 f"{path}: patch {self.names[index]} cannot be read: {error}"

@@ -71,6 +71,7 @@ class PreparedNuclei(FileDataset):
         self.mpp = float("nan") if mpp is None else mpp
         mark = _read_mark(self.root)
         _check_complete(self.root, mark, on_error)
+        self._stored = list(mark["classes"])
         self._table = _class_table(mark["classes"], self.classes, class_map or {}, self.root)
         self.rows = _read_rows(self.root, mark["counts"]["items"])
         self._ignores = (self.root / "ignore").is_dir()  # if one item has it, all give it
@@ -78,6 +79,18 @@ class PreparedNuclei(FileDataset):
         groups = {name: self.rows[name]["group"] for name in chosen}
         keep = None if split_file is None else Path(split_file)
         super().__init__(split_items(groups, split, fractions, seed, keep), on_error)
+
+    def tissues(self) -> list[str]:
+        """Tissue of each item, from ``items.csv``."""
+        return [self.rows[name]["tissue"] for name in self.ids]
+
+    def class_counts(self) -> Array:
+        """Nuclei of each wanted class in each item (N, K), from ``items.csv``."""
+        stored = [[int(self.rows[name][c]) for c in self._stored] for name in self.ids]
+        counts = np.zeros((len(self.ids), 1 + len(self.classes)), dtype=np.int64)
+        for column, number in zip(np.array(stored, np.int64).T, self._table[1:], strict=True):
+            counts[:, number] += column
+        return counts[:, 1:]
 
     def read(self, name: str) -> Record:
         """Read an image and its maps: see `FileDataset.read`."""

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 
-from histoseg.contracts import Record, Sample
+from histoseg.contracts import Array, Record, Sample
 
 
 def to_sample(record: Record) -> Sample:
@@ -24,22 +25,74 @@ def to_sample(record: Record) -> Sample:
         >>> to_sample({"image": np.full((1, 2, 3), 255, np.uint8)})["image"].shape
         torch.Size([3, 1, 2])
     """
+    return widened(packed(record))
+
+
+def packed(record: Record) -> Sample:
+    """Turn arrays as stored into tensors of the same small types, for the way to the device.
+
+    A tile of 256 px is half a megabyte so, and nearly two as the model takes it. A batch of such
+    samples goes through `widened` before a model sees it.
+
+    Args:
+        record: Any subset of the keys, as in `to_sample`.
+
+    Returns:
+        The same keys: image (C, H, W) of the type it has, maps (H, W) int32, and uint8 classes
+        where they are stored so.
+
+    Raises:
+        ValueError: If the image is neither uint8 nor float32.
+    """
     sample = Sample()
     if "image" in record:
-        image = record["image"]
-        if image.dtype not in (np.uint8, np.float32):
-            raise ValueError(f"the image is {image.dtype}; expected uint8 or float32 in [0, 1]")
-        pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        sample["image"] = pixels.float() / 255 if image.dtype == np.uint8 else pixels
+        sample["image"] = torch.from_numpy(_channels_first(record["image"]))
     if "instances" in record:
-        sample["instances"] = torch.from_numpy(record["instances"].astype(np.int64))
+        sample["instances"] = torch.from_numpy(record["instances"].astype(np.int32))
     if "semantic" in record:
-        sample["semantic"] = torch.from_numpy(record["semantic"].astype(np.int64))
+        semantic = record["semantic"]
+        small = np.uint8 if semantic.dtype == np.uint8 else np.int32
+        sample["semantic"] = torch.from_numpy(semantic.astype(small))
     if "tissue" in record:
         sample["tissue"] = record["tissue"]
     if "place" in record:
         sample["place"] = record["place"]
     return sample | _marks(record)
+
+
+def widened(sample: Sample) -> Sample:
+    """Give the tensors of a packed sample, or of a batch of them, the types that models take.
+
+    Args:
+        sample: From `packed`, alone or collated, on any device; one that is wide already stays.
+
+    Returns:
+        The same keys on the same device, as `Sample` says.
+
+    Example:
+        >>> widened({"image": torch.full((3, 1, 1), 255, dtype=torch.uint8)})["image"].flatten()
+        tensor([1., 1., 1.])
+    """
+    wide = sample.copy()
+    if "image" in sample and sample["image"].dtype == torch.uint8:
+        wide["image"] = sample["image"].float().div_(255)
+    if "instances" in sample:
+        wide["instances"] = sample["instances"].long()
+    if "semantic" in sample:
+        wide["semantic"] = sample["semantic"].long()
+    return wide
+
+
+def _channels_first(image: Array) -> Array:
+    """(H, W, C) to (C, H, W), a copy; plane by plane, which is quicker than a transposed copy."""
+    if image.dtype not in (np.uint8, np.float32):
+        raise ValueError(f"the image is {image.dtype}; expected uint8 or float32 in [0, 1]")
+    image = np.ascontiguousarray(image)
+    height, width, channels = image.shape
+    planes = np.empty((channels, height, width), image.dtype)
+    for channel, plane in enumerate(planes):
+        cv2.extractChannel(image, channel, plane)
+    return planes
 
 
 def _marks(record: Record) -> Sample:

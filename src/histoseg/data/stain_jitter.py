@@ -54,10 +54,11 @@ class HEDJitter(A.ImageOnlyTransform):  # type: ignore[misc]  # untyped package
         if img.shape[2:] != (3,):
             raise ValueError(f"stains need an RGB tile (H, W, 3), got shape {img.shape}")
         mix = np.linalg.inv(_HED) @ np.diag(a) @ _HED
-        matrix = np.column_stack([mix.T, _HED.T @ b])
+        matrix = -np.column_stack([mix.T, _HED.T @ b])  # to what is added to light, not taken
         whole = img.dtype == np.uint8
-        density = _DENSITY[img] if whole else -np.log((img * 255 + 1) / 256)
-        values = 256 * cv2.exp(-cv2.transform(density, matrix)) - 1
+        density = cv2.LUT(img, _DENSITY) if whole else -np.log((img * 255 + 1) / 256)
+        light = cv2.exp(cv2.transform(density, matrix))
         if whole:
-            return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-        return np.clip(values / 255, 0, 1).astype(np.float32)
+            rounded: Array = cv2.addWeighted(light, 256, light, 0, -1, dtype=cv2.CV_8U)
+            return rounded
+        return np.clip((256 * light - 1) / 255, 0, 1).astype(np.float32)

@@ -6,6 +6,8 @@ import logging
 
 from omegaconf import DictConfig, OmegaConf
 
+from histoseg.errors import ContractError
+
 log = logging.getLogger(__name__)
 
 
@@ -20,7 +22,16 @@ def against_points(cfg: DictConfig) -> DictConfig:
 
     Returns:
         The adapted configuration; ``cfg`` is not changed.
+
+    Raises:
+        ContractError: If the model would take its classes from the points.
     """
+    if OmegaConf.is_interpolation(cfg.model, "classes"):
+        raise ContractError(
+            f"the points have the classes {list(cfg.data.classes)}, which need not be those of the "
+            "weights: say model.classes=[<names>] model.colours=[], or score a checkpoint of "
+            "histoseg with ckpt=<run>, which knows its own"
+        )
     cfg = cfg.copy()
     class_of = dict(cfg.points.class_of or {})
     metric = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any, cast
 
 import torch
@@ -25,6 +26,9 @@ TRUSTED = tuple(
         *("torch.optim", "torchmetrics", "albumentations"),
     )
 )
+
+PURE = ("histoseg.losses.",)
+"""Where functions may be named too: tensors to tensors, nothing else within reach."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def stored_config(path: Path, *, trust: tuple[str, ...] = ()) -> DictConfig:
     recipe = read(path)["histoseg"]
     users = tuple(f"{package}." for package in trust)
     for target in _targets(recipe):
-        if not target.startswith(users) and not _is_class_of(target, TRUSTED):
+        if not (target.startswith(users) or _is_ours(target)):
             raise CheckpointError(
                 f"{path} asks to build {target!r}, which is no class of histoseg or of the "
                 "libraries it is built of. If you trust the author of the file, say so: "
@@ -106,6 +110,9 @@ def build(cfg: DictConfig) -> Module:
             f"{cfg.model._target_} gives {type(module).__name__}, not a histoseg Module"
         )
     module.recipe = record(cfg)
+    settings = getattr(module.normalise, "settings", None)
+    if settings is not None:  # numbers in place of the file that they were measured in
+        module.recipe["model"]["normalise"] |= settings()
     return module.to(memory_format=torch.channels_last) if cfg.get("channels_last") else module
 
 
@@ -162,15 +169,21 @@ def load_weights(module: Module, path: Path) -> None:
     module.load_state_dict(weights)
 
 
-def _is_class_of(target: str, allowed: tuple[str, ...]) -> bool:
-    """Whether a name leads to a class that is defined in an allowed package, not just imported."""
-    if not target.startswith(allowed):
+def _is_ours(target: str) -> bool:
+    """Whether a name leads to a class of a trusted package, or a function of a pure one.
+
+    It has to be defined there, not just imported.
+    """
+    if not target.startswith((*TRUSTED, *PURE)):
         return False
     try:
         found = get_object(target)
     except (ImportError, AttributeError, InstantiationException):
         return False
-    return isinstance(found, type) and f"{found.__module__}.".startswith(allowed)
+    home = f"{getattr(found, '__module__', '')}."
+    if isinstance(found, FunctionType):
+        return home.startswith(PURE)
+    return isinstance(found, type) and home.startswith(TRUSTED)
 
 
 def _targets(node: Any) -> Iterator[str]:

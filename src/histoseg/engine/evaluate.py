@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from histoseg.callbacks import PerImageScores
@@ -14,10 +14,17 @@ from histoseg.engine import checkpoint
 from histoseg.engine.against_points import against_points
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract, gives_points
+from histoseg.engine.data import build_data
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank, ranks_to_start
 from histoseg.engine.record import log_hparams, write_json, write_provenance
+from histoseg.engine.score_report import SKIPPED, scalar, write_report, write_skipped
 from histoseg.engine.trainer import build_trainer
+from histoseg.errors import UnreadableFileError
+from histoseg.metrics.tallies import stack
+from histoseg.modules.base import Module
+from histoseg.ops.symmetry import symmetries
+from histoseg.writers import score_table
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +41,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
 
     Raises:
         ContractError: If the model and the data do not fit.
+        UnreadableFileError: After everything is written, if images had to be left out.
         ValueError: If several processes are asked for.
     """
     name_classes(cfg)
@@ -46,11 +54,20 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     write_provenance(cfg, Path(cfg.paths.run))
     pl.seed_everything(cfg.seed, verbose=False)
     weights = None if cfg.ckpt is None else checkpoint.find(Path(cfg.ckpt))
-    return score(cfg, weights, Path(cfg.paths.run))
+    scores = score(cfg, weights, Path(cfg.paths.run))
+    if scores.get("skipped"):
+        raise UnreadableFileError(
+            f"{scores['skipped']:.0f} test images were left out: {cfg.paths.run}/{SKIPPED} says "
+            "why. Mend or remove them to have scores of the whole split"
+        )
+    return scores
 
 
 def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, float]:
-    """Score weights on the test split: ``metrics.json``, ``images.csv`` and ``worst/``.
+    """Score weights on the test split: ``metrics.json``, the report and ``worst/``.
+
+    An image that cannot be read is left out (with ``data.dataset.on_error=skip``), counted as
+    ``skipped`` and listed in ``skipped.csv``.
 
     Args:
         cfg: A phase of training, or an evaluation.
@@ -67,17 +84,49 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
         checkpoint.require_trained(module, cfg)
     else:
         checkpoint.load_weights(module, weights)
+    module.symmetries = symmetries(cfg.get("tta", "none"))
     rank_by = "f1_detection" if gives_points(cfg) else "pq"
     per_image = PerImageScores(folder, worst=cfg.worst, rank_by=rank_by)
-    trainer = build_trainer(cfg, [per_image])
-    trainer.test(module, datamodule=instantiate(cfg.data), verbose=False)
+    trainer, data = build_trainer(cfg, [per_image]), build_data(cfg, module)
+    trainer.test(module, datamodule=data, verbose=False)
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if rank() == 0:
-        write_json(folder / "metrics.json", {**scores, **per_image.summary})
         log_hparams(trainer.loggers, cfg, scores)
-        table = _table({**scores, **per_image.summary})
-        log.info("scores of %s\n%s", weights or cfg.model.pretrained, table)
+        source = str(weights or cfg.model.pretrained)
+        summary, text = _report(folder, per_image, module, data, cfg, source)
+        scores |= {**summary, "skipped": float(len(per_image.skipped))}
+        write_json(folder / "metrics.json", scores)
+        log.info("scores of %s\n\n%s\n", source, text or _table(scores))
+        warning = write_skipped(folder, per_image.skipped)
+        if warning:
+            log.error("%s", warning)
     return scores
+
+
+def _report(
+    folder: Path, found: PerImageScores, module: Module, data: Any, cfg: DictConfig, source: str
+) -> tuple[dict[str, float], str]:
+    """Write the report; what it adds to ``metrics.json``, and its text. Points have none."""
+    if not found.tallies:
+        return {}, ""
+    # a prepared set knows which images are of one patient
+    rows = getattr(data.records("test"), "rows", {})
+    groups = [rows.get(name, {}).get("group") or name for name in found.names]
+    tallies = stack(found.tallies, found.names, module.classes, found.tissues, groups)
+    settings = {
+        "checkpoint": source,
+        "radius_px": found.radius(module),
+        "skipped": len(found.skipped),
+    }
+    title = f"{'/'.join(Path(source).parts[-2:])} on the test split"
+    made = write_report(folder, tallies, cfg, title, settings)
+    several = len(set(found.tissues) - {""}) > 1
+    known = {
+        f"test/{name}_tissue_mean": scalar(made, name, "tissue mean")
+        for name in ("mpq", "bpq")
+        if several
+    }
+    return {k: v for k, v in known.items() if v is not None}, score_table(made)
 
 
 def _table(scores: dict[str, float]) -> str:

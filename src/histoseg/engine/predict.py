@@ -26,6 +26,7 @@ from histoseg.engine.record import write_provenance
 from histoseg.errors import UnreadableFileError
 from histoseg.modules.base import Module
 from histoseg.ops.instances import instances_from_labels
+from histoseg.ops.symmetry import SYMMETRIES, symmetries
 from histoseg.slides import find_images, read_image
 from histoseg.slides.image import MAX_PIXELS
 from histoseg.writers import write_type_info
@@ -83,6 +84,7 @@ def load(cfg: DictConfig) -> Module:
         ValueError: If there is no such device.
     """
     module = checkpoint.load(cfg)
+    module.symmetries = symmetries(cfg.tta)
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
     return module.to(_device(cfg.accelerator))
@@ -102,6 +104,8 @@ def predict_image(module: Module, image: Array, name: str, cfg: DictConfig) -> P
     """
     scale = cfg.mpp / module.mpp if cfg.mpp and module.mpp else 1.0
     seen = image if scale == 1 else _resized(image, scale)
+    if module.normalise is not None:
+        seen = module.normalise(seen)
     pixels = torch.tensor(seen).permute(2, 0, 1).float().div(255)
     dtype = PRECISIONS[cfg.precision]
     with torch.autocast(module.device.type, dtype, enabled=dtype is not None):
@@ -173,7 +177,12 @@ def _resized_maps(maps: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _check_settings(cfg: DictConfig) -> None:
-    allowed = {"accelerator": ACCELERATORS, "precision": PRECISIONS, "on_error": ("skip", "raise")}
+    allowed = {
+        "accelerator": ACCELERATORS,
+        "precision": PRECISIONS,
+        "on_error": ("skip", "raise"),
+        "tta": SYMMETRIES,
+    }
     for key, values in allowed.items():
         if cfg[key] not in values:
             raise ValueError(f"{key}={cfg[key]}: expected one of {', '.join(values)}")

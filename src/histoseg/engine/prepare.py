@@ -55,7 +55,8 @@ def prepare(cfg: DictConfig) -> dict[str, Any]:
         store: Store | ReadOnly = ReadOnly(facts)
     else:
         options: dict[str, Any] = OmegaConf.to_container(recipe.source, resolve=True)  # type: ignore[assignment]
-        store = Store(Path(cfg.output), facts, options)
+        make = instantiate(recipe.store) if "store" in recipe else Store
+        store = make(Path(cfg.output), facts, options)
     convert(found, store)
     expected = recipe.expected
     mark = store.finish(problems(store.rows(), expected.counts or {}, expected.stated_by))

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract
+from histoseg.engine.data import build_data
 from histoseg.engine.evaluate import score
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.phases import phases
@@ -92,7 +93,7 @@ def fit(cfg: DictConfig, init: Path | None, *, last_phase: bool) -> Path | None:
         set_curves_aside(folder)
     log.info("phase %s %s", cfg.phase, f"goes on from {resume}" if resume else "starts")
     try:
-        trainer.fit(module, datamodule=instantiate(cfg.data), ckpt_path=resume, weights_only=True)
+        trainer.fit(module, datamodule=build_data(cfg, module), ckpt_path=resume, weights_only=True)
     except SystemExit as end:  # what Lightning makes of Ctrl-C and of SIGTERM
         raise KeyboardInterrupt(f"stopped; resume={cfg.paths.run} goes on") from end
     if rank() == 0:
@@ -125,7 +126,7 @@ def _train(cfg: DictConfig, run: Path) -> None:
     best = _best_file(Path(phase.paths.phase)) or weights
     if rank() == 0:
         _copy(best, run / "best.ckpt")
-    if cfg.test and "test" in cfg.data.splits:
+    if cfg.test and "test" in instantiate(cfg.data).splits:
         score(phase, best, run / "test")
     if rank() == 0:
         _say_where(run)

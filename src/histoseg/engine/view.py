@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from histoseg.contracts import Array, Sample
 from histoseg.data.datamodule import TileDataModule, Tiles
 from histoseg.data.draws import Draw
+from histoseg.data.sample import widened
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract
+from histoseg.engine.data import build_data
 from histoseg.modules.base import Module
 from histoseg.ops.crop import centre_crop
 from histoseg.writers import (
@@ -51,14 +53,14 @@ def view(cfg: DictConfig) -> Path:
     if cfg.get("model"):
         check_contract(cfg)
         module = checkpoint.build(cfg)
-    data: TileDataModule = instantiate(cfg.data)
-    tiles = Tiles(data.records(cfg.split), data.augment)
+    data = cast(TileDataModule, build_data(cfg, module))
+    tiles = Tiles(data.records(cfg.split), data.augment, normalise=data.normalise)
     if cfg.n < 1 or len(tiles) < 1:
         raise ValueError(f"n={cfg.n} of the {len(tiles)} images of {cfg.split}: nothing to draw")
     rng = np.random.default_rng(cfg.seed)
     draws = [Draw(int(i), int(rng.integers(2**32))) for i in rng.permutation(len(tiles))[: cfg.n]]
     colours = module.colours if module else [(c[0], c[1], c[2]) for c in data.colours]
-    cells = [_pictures(tiles[draw], module, colours) for draw in draws]
+    cells = [_pictures(widened(tiles[draw]), module, colours) for draw in draws]
     titles = list(cells[0])
     flat = [picture for cell in cells for picture in cell.values()]
     width = len(titles) if len(titles) > 2 else min(COLUMNS, len(flat))

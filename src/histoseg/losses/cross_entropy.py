@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from histoseg.losses.kept import kept_mean
@@ -48,3 +49,8 @@ def check_pair(logits: Tensor, target: Tensor) -> None:
             "expected logits (B, C, H, W) and a target (B, H, W) of the same pixels, got "
             f"{tuple(logits.shape)} and {tuple(target.shape)}"
         )
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Widen half precision, whose sums over a batch of pixels overflow or lose their tail."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

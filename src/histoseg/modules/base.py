@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import logging
 import math
 from abc import ABC, abstractmethod
@@ -20,7 +19,10 @@ from typing_extensions import override
 from histoseg.contracts import Array, Instances, Maps, Sample
 from histoseg.errors import NonFiniteLossError
 from histoseg.metrics import without_ignored
+from histoseg.modules.parameter_groups import grouped_optimizer
 from histoseg.ops.crop import centre_crop
+from histoseg.ops.hues import hues
+from histoseg.ops.symmetry import SYMMETRIES, Symmetry
 from histoseg.ops.tiling import tiled
 
 log = logging.getLogger(__name__)
@@ -43,8 +45,13 @@ class Module(pl.LightningModule, ABC):
         postprocess: Maps of one region, as arrays (C, H, W), to its instances.
         monitor: Metric that chooses the best checkpoint.
         mode: Whether more or less of it is better.
+        encoder_lr: Factor of the learning rate of ``network.encoder``.
+        decay_norms: Whether weight decay also concerns biases and norms.
+        normalise: What is done to each whole image (H, W, 3) before it is cut into tiles, in
+            training, test and prediction alike; None leaves images as they are.
 
     Attributes:
+        symmetries: Test-time augmentation: `infer` averages over them.
         untrained: What of the network pretrained weights did not give, and why; mostly nothing.
     """
 
@@ -66,6 +73,9 @@ class Module(pl.LightningModule, ABC):
         postprocess: Callable[[Mapping[str, Array]], Instances],
         monitor: str,
         mode: Literal["min", "max"],
+        encoder_lr: float = 1.0,
+        decay_norms: bool = True,
+        normalise: Callable[[Array], Array] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -75,6 +85,8 @@ class Module(pl.LightningModule, ABC):
         self.optimizer_recipe, self.scheduler_recipe = optimizer, scheduler
         self.postprocess = postprocess
         self.monitor, self.mode = monitor, mode
+        self.encoder_lr, self.decay_norms = encoder_lr, decay_norms
+        self.normalise, self.symmetries = normalise, SYMMETRIES["none"]
         # the lists keep Lightning from finding the metrics' states in checkpoints
         scores = MetricCollection(dict(metrics), compute_groups=False)
         self.val_scores = scores.clone(prefix="val/")
@@ -83,7 +95,7 @@ class Module(pl.LightningModule, ABC):
         self.last_finite_loss: float | None = None
         self.untrained = ""
         if self.classes and not self.colours:
-            self.colours = _hues(len(self.classes))
+            self.colours = hues(len(self.classes))
 
     @override
     @abstractmethod
@@ -102,6 +114,17 @@ class Module(pl.LightningModule, ABC):
     def targets(self, batch: Sample) -> Maps:
         """The maps a perfect network would give, for losses and for looking at."""
 
+    def turned_back(self, maps: Maps, symmetry: Symmetry) -> Maps:
+        """Maps of a turned image in the frame of the image itself.
+
+        Scalar maps are turned back. A model with maps of directions says here which they are.
+
+        Args:
+            maps: Each (B, C, H, W), as `maps` gives them.
+            symmetry: How the image was turned.
+        """
+        return {name: symmetry.undo(m) for name, m in maps.items()}
+
     def decode(self, maps: Maps) -> dict[str, Tensor]:
         """Maps of a batch to ``pred_instances`` and ``pred_semantic``, each (B, H, W) int64."""
         arrays = {name: m.detach().float().cpu().numpy() for name, m in maps.items()}
@@ -115,19 +138,26 @@ class Module(pl.LightningModule, ABC):
     def infer(self, image: Tensor, *, overlap: int = 0, batch_size: int = 8) -> Maps:
         """Maps of whole images of any size, tile by tile, in the frame of the image.
 
+        They are the mean over `symmetries`.
+
         Args:
             image: (B, C, H, W), float32 in [0, 1].
             overlap: Pixels by which neighbouring outputs overlap; they are blended there.
             batch_size: Tiles at a time.
         """
-        return tiled(
-            lambda tiles: self.maps(self({"image": tiles})),
-            image,
-            tile=self.tile,
-            margin=self.margin,
-            overlap=overlap,
-            batch_size=batch_size,
-        )
+        total: Maps = {}
+        for symmetry in self.symmetries:
+            maps = tiled(
+                lambda tiles: self.maps(self({"image": tiles})),
+                symmetry.apply(image),
+                tile=self.tile,
+                margin=self.margin,
+                overlap=overlap,
+                batch_size=batch_size,
+            )
+            for name, m in self.turned_back(maps, symmetry).items():
+                total[name] = total[name].add_(m) if name in total else m
+        return {name: m.div_(len(self.symmetries)) for name, m in total.items()}
 
     @override
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
@@ -166,8 +196,16 @@ class Module(pl.LightningModule, ABC):
 
     @override
     def configure_optimizers(self) -> Any:
-        trainable = [p for p in self.parameters() if p.requires_grad]
-        optimizer = self.optimizer_recipe(trainable)
+        if self.encoder_lr == 1 and self.decay_norms:
+            optimizer = self.optimizer_recipe([p for p in self.parameters() if p.requires_grad])
+        else:
+            optimizer = grouped_optimizer(
+                self.optimizer_recipe,
+                self.parameters(),
+                getattr(self.network, "encoder", None),
+                encoder_lr=self.encoder_lr,
+                decay_norms=self.decay_norms,
+            )
         schedule = {"scheduler": self.scheduler_recipe(optimizer), "monitor": self.monitor}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
@@ -233,9 +271,3 @@ def kept(batch: Sample, size: Sequence[int]) -> Tensor | None:
         return None
     height, width = size
     return ~centre_crop(batch["ignore"], (height, width))
-
-
-def _hues(count: int) -> tuple[tuple[int, int, int], ...]:
-    """As many pure colours, far apart, as RGB 0..255."""
-    circle = [colorsys.hsv_to_rgb(k / count, 1, 1) for k in range(count)]
-    return tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in circle)

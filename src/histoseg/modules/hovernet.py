@@ -16,7 +16,9 @@ from histoseg.contracts import Maps, Sample
 from histoseg.losses import cross_entropy, dice, hv_mse, msge
 from histoseg.modules.base import Module, Outputs, kept
 from histoseg.networks import HoVerNet as Network
+from histoseg.networks.blocks.frozen import Freeze
 from histoseg.ops.crop import centre_crop
+from histoseg.ops.symmetry import Symmetry
 from histoseg.targets import hover_targets
 from histoseg.weights import hovernet as official
 from histoseg.weights import read_checkpoint
@@ -24,17 +26,30 @@ from histoseg.weights.hovernet_layout import classes_of
 
 _log = logging.getLogger(__name__)
 
+ClassLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+PUBLISHED: Mapping[str, ClassLoss] = {
+    "np_bce": cross_entropy,
+    "np_dice": dice,
+    "tp_bce": cross_entropy,
+    "tp_dice": dice,
+}
+"""The terms of the original on classes of pixels; what a checkpoint without ``losses`` has."""
+
 
 class HoVerNet(Module):
     """Horizontal and vertical distance maps that tear clustered nuclei apart.
 
     Args:
         network: Recipe of `histoseg.networks.HoVerNet`, given the number of classes.
-        freeze_encoder: ``full`` trains the decoders alone; ``reference`` is what the original's
-            first phase does; ``none`` trains everything.
+        freeze_encoder: ``full`` trains the decoders alone; ``weights`` too, but batch norms go on
+            collecting statistics; ``statistics`` trains everything with batch norms that keep
+            theirs; ``reference`` is what the original's first phase does; ``none`` holds nothing.
         msge_axes: ``paper`` differentiates the x map along x; ``reference`` along y, as the
             original PyTorch code does.
-        weights: Factor of each loss term by name.
+        weights: Factor of each loss term by name: ``hv_mse``, ``hv_msge`` and those of ``losses``.
+        losses: Terms by name, ``np_<any>`` for nuclear pixels and ``tp_<any>`` for classes, of
+            logits (B, C, H, W), classes (B, H, W), and the pixels that count (B, H, W) or None for
+            all. None in place of a term leaves it out.
         pretrained: Weights to start from; see `load_pretrained`.
         facts: What `Module` takes.
 
@@ -49,7 +64,8 @@ class HoVerNet(Module):
         network: Callable[..., Network],
         *,
         weights: Mapping[str, float],
-        freeze_encoder: Literal["none", "full", "reference"] = "none",
+        losses: Mapping[str, ClassLoss | None] = PUBLISHED,
+        freeze_encoder: Freeze = "none",
         msge_axes: Literal["paper", "reference"] = "paper",
         pretrained: str | None = None,
         **facts: Any,
@@ -60,6 +76,8 @@ class HoVerNet(Module):
         if side != self.tile - 2 * self.margin:
             margin = (self.tile - side) // 2
             raise ValueError(f"{self.tile} px become {side} px: set model.margin={margin}")
+        _check_terms(losses, weights)
+        self.class_losses = {name: loss for name, loss in losses.items() if loss is not None}
         self.weights, self.msge_axes = dict(weights), msge_axes
         if pretrained is not None:
             self.load_pretrained(Path(pretrained))
@@ -76,15 +94,12 @@ class HoVerNet(Module):
         nuclei, distances = target["np"], target["hv"]
         keep = kept(batch, nuclei.shape[-2:])
         inside = nuclei if keep is None else nuclei * keep
-        terms = {
-            "np_bce": cross_entropy(outputs["np"], nuclei, keep),
-            "np_dice": dice(outputs["np"], nuclei, keep),
+        terms = self._class_terms("np", outputs, target, keep) | {
             "hv_mse": hv_mse(outputs["hv"], distances, keep),
             "hv_msge": msge(outputs["hv"], distances, inside, axes=self.msge_axes),
         }
         if self.classes:
-            terms["tp_bce"] = cross_entropy(outputs["tp"], target["tp"], keep)
-            terms["tp_dice"] = dice(outputs["tp"], target["tp"], keep)
+            terms |= self._class_terms("tp", outputs, target, keep)
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}
 
@@ -96,6 +111,12 @@ class HoVerNet(Module):
         return maps
 
     @override
+    def turned_back(self, maps: Maps, symmetry: Symmetry) -> Maps:
+        scalars = {name: m for name, m in maps.items() if name != "hv"}
+        vectors = {"hv": symmetry.undo_vectors(maps["hv"])}
+        return super().turned_back(scalars, symmetry) | vectors
+
+    @override
     def targets(self, batch: Sample) -> Maps:
         side = self.tile - 2 * self.margin
         target = self._annotation(batch, (side, side))
@@ -104,6 +125,16 @@ class HoVerNet(Module):
             kinds = functional.one_hot(target["tp"], 1 + len(self.classes))
             maps["tp"] = kinds.movedim(-1, 1).float()
         return maps
+
+    def _class_terms(
+        self, branch: str, outputs: Outputs, target: dict[str, Tensor], keep: Tensor | None
+    ) -> dict[str, Tensor]:
+        """The terms of one branch, by name."""
+        return {
+            name: loss(outputs[branch], target[branch], keep)
+            for name, loss in self.class_losses.items()
+            if name.startswith(f"{branch}_")
+        }
 
     def _annotation(self, batch: Sample, size: Sequence[int]) -> dict[str, Tensor]:
         """Targets of the losses, made from the whole tile and then cropped to the output."""
@@ -146,3 +177,20 @@ class HoVerNet(Module):
             self.untrained = why
             _log.info("%s: what starts anew is the %s", path, why)
         self.network.load_state_dict(weights)
+
+
+def _check_terms(losses: Mapping[str, ClassLoss | None], weights: Mapping[str, float]) -> None:
+    """Refuse terms of no branch, and terms and weights that do not name each other."""
+    foreign = [name for name in losses if not name.startswith(("np_", "tp_"))]
+    if foreign:
+        raise ValueError(
+            f"loss {foreign[0]!r} is of no branch: name it np_<any> (nuclear pixels) or tp_<any> "
+            "(classes); the terms of hv are fixed, model.weights has their factors"
+        )
+    used = {"hv_mse", "hv_msge", *(name for name, loss in losses.items() if loss is not None)}
+    lacking, spare = sorted(used - set(weights)), sorted(set(weights) - used - set(losses))
+    if lacking or spare:
+        raise ValueError(
+            f"model.weights lacks {lacking} and names {spare}, which are no terms: "
+            f"it has to name {sorted(used)}"
+        )

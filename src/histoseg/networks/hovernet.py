@@ -136,10 +136,12 @@ class HoVerNet(nn.Module):
 
         Args:
             how: ``none``: all learns. ``full``: the encoder does not learn and its batch norms keep
-                their statistics, also after `train`. ``reference``: as in the first phase of the
-                authors' code: while training, the first stage's units and all later stages run
-                without autograd, and all batch norms go on collecting statistics. Of a timm encoder
-                both concern all that is timm's.
+                their statistics, also after `train`. ``weights``: it does not learn, its batch
+                norms go on collecting statistics. ``statistics``: it learns, and its batch norms
+                keep their statistics. ``reference``: as in the first phase of the authors' code:
+                while training, the first stage's units and all later stages run without autograd,
+                and all batch norms go on collecting statistics. Of a timm encoder all of them
+                concern what is timm's.
 
         Raises:
             ValueError: If ``how`` is none of these.

@@ -35,10 +35,12 @@ def split_components(labels: Array) -> Array:
     count = int(components.max(initial=0))
     if not count:
         return np.zeros(labels.shape, dtype=np.int32)
-    pixels = np.flatnonzero(components)
-    first = np.zeros(count, dtype=np.int64)
+    flat = components.ravel()
+    begins = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)  # of runs of one value
+    first = np.zeros(count + 1, dtype=np.int64)
     # Assigned backwards, so that the first pixel in reading order is what stays.
-    first[components.ravel()[pixels[::-1]] - 1] = pixels[::-1]
+    first[flat[begins[::-1]]] = begins[::-1]
+    first = first[1:]
     order = np.argsort(first)
     ids = labels.ravel()[first[order]].astype(np.int64)
     repeated = np.ones(count, dtype=bool)
@@ -48,5 +50,5 @@ def split_components(labels: Array) -> Array:
     ids[repeated] = int(ids.max()) + 1 + np.arange(int(repeated.sum()))
     table = np.zeros(count + 1, dtype=np.int32)
     table[order + 1] = ids
-    parts: Array = table[components]
+    parts: Array = table.take(components)
     return parts

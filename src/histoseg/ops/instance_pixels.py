@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
 from histoseg.contracts import Array
+
+
+class _Runs(NamedTuple):
+    """Neighbours in a line that belong to one object, each array (R,)."""
+
+    row: Array  # the object, 0..N-1
+    y: Array
+    left: Array
+    right: Array  # the last, included
 
 
 @dataclass(frozen=True)
@@ -34,9 +44,14 @@ class InstancePixels:
 
     def boxes(self) -> list[tuple[slice, slice]]:
         """Give the tight box of each object as slices (rows, columns) of the map."""
-        if not len(self):
-            return []
-        return [(rows, columns) for rows, columns in ndimage.find_objects(self.row_map, len(self))]
+        runs = self._runs
+        low = np.full((2, len(self)), max(self.row_map.shape), dtype=np.int64)
+        high = np.zeros((2, len(self)), dtype=np.int64)
+        for axis, (first, last) in enumerate(((runs.y, runs.y), (runs.left, runs.right))):
+            np.minimum.at(low[axis], runs.row, first)
+            np.maximum.at(high[axis], runs.row, last + 1)
+        corners = np.concatenate([low, high]).T.tolist()
+        return [(slice(top, end), slice(left, right)) for top, left, end, right in corners]
 
     def centroids(self, boxes: list[tuple[slice, slice]]) -> Array:
         """Give the mean pixel position of each object.
@@ -47,17 +62,29 @@ class InstancePixels:
         Returns:
             Centroids (N, 2), float64, (x, y), pixel centres on integers.
         """
-        width = self.row_map.shape[1]
-        y = self.pixel // width
-        x = self.pixel - y * width
+        runs = self._runs
+        length = runs.right - runs.left + 1
         centroids = np.empty((len(self), 2))
-        for axis, position in ((0, x), (1, y)):
+        for axis, twice in ((0, runs.left + runs.right), (1, 2 * runs.y)):
             start = np.array([box[1 - axis].start for box in boxes], dtype=np.int64)
-            total = np.bincount(self.row, weights=position, minlength=len(self))
+            total = np.bincount(runs.row, weights=length * twice // 2, minlength=len(self))
             # The offset is added after the division: moments of the cut-out object give the
             # same bits, so that stored results of other programs can be compared exactly.
             centroids[:, axis] = (total - start * self.area) / self.area + start
         return centroids
+
+    @cached_property
+    def _runs(self) -> _Runs:
+        flat, width = self.row_map.ravel(), self.row_map.shape[1]
+        begins = np.empty(flat.size, dtype=bool)
+        np.not_equal(flat[1:], flat[:-1], out=begins[1:])
+        begins[::width] = True
+        start = np.flatnonzero(begins)
+        row = flat.take(start)
+        end = np.append(start[1:], flat.size)[row > 0] - 1
+        start = start[row > 0]
+        y = start // width
+        return _Runs(row[row > 0] - 1, y, start - y * width, end - y * width)
 
     def votes(self, semantic: Array) -> Array:
         """Count the classes of the pixels of each object.

@@ -10,7 +10,7 @@ import numpy as np
 from histoseg.contracts import Array
 
 TOUCH = 1e-7  # px: what counts as on the outline; rounding of a crossing is a hundred times less
-AT_ONCE = 1 << 22  # pixels listed at a time
+AT_ONCE = 1 << 22  # pixels listed, or rows crossed, at a time
 
 
 class Spans(NamedTuple):
@@ -64,7 +64,7 @@ def polygon_spans(rings: Sequence[Array], owner: Array, size: tuple[int, int]) -
 
     Args:
         rings: R arrays (K_i, 2) of finite (x, y), not closed, K_i >= 1.
-        owner: (R,), whole numbers of 0 or more: the polygon of each ring.
+        owner: (R,), whole numbers of 0 or more, ascending: the polygon of each ring.
         size: (height, width) of the image.
 
     Returns:
@@ -77,11 +77,44 @@ def polygon_spans(rings: Sequence[Array], owner: Array, size: tuple[int, int]) -
     """
     if not len(rings):
         return Spans(*np.zeros((4, 0), dtype=np.int64))
+    owner = np.asarray(owner, dtype=np.int64)
+    crossed = rows_crossed(rings, size)
+    # pieces end where a polygon does: its runs are made disjoint together
+    piece = np.cumsum(crossed) // AT_ONCE
+    starts = np.flatnonzero((np.diff(owner) != 0) & (np.diff(piece) > 0)) + 1
+    parts = [
+        _spans(rings[a:b], owner[a:b], size)
+        for a, b in zip([0, *starts], [*starts, len(rings)], strict=True)
+    ]
+    return Spans(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def rows_crossed(rings: Sequence[Array], size: tuple[int, int]) -> Array:
+    """How many times each ring passes rows of an image: what finding its pixels costs.
+
+    Args:
+        rings: R arrays (K_i, 2), K_i >= 1.
+        size: (height, width) of the image.
+
+    Returns:
+        (R,), float64.
+    """
+    if not len(rings):
+        return np.zeros(0)
+    ends = np.cumsum([len(ring) for ring in rings])
+    starts = np.append(0, ends[:-1])
+    y = np.clip(np.concatenate(rings)[:, 1], 0, size[0])
+    step = np.abs(np.diff(y, append=y[:1]))
+    step[ends - 1] = np.abs(y[ends - 1] - y[starts])
+    return np.asarray(np.add.reduceat(step, starts))
+
+
+def _spans(rings: Sequence[Array], owner: Array, size: tuple[int, int]) -> Spans:
     lengths = np.array([len(ring) for ring in rings])
     here = np.concatenate(rings).astype(np.float64)
     after = np.arange(1, len(here) + 1)
     after[np.cumsum(lengths) - 1] = np.cumsum(lengths) - lengths
-    whose = np.repeat(np.asarray(owner, dtype=np.int64), lengths)
+    whose = np.repeat(owner, lengths)
     inside = _between_crossings(here, here[after], whose, size)
     outline = _along_rows(here, here[after], whose, size)
     return _disjoint(Spans(*(np.concatenate(c) for c in zip(inside, outline, strict=True))), size)

@@ -90,10 +90,7 @@ class HoverWatershed:
         labels = self.segment(probability, maps["hv"])
         if "tp" not in maps:
             return instances_from_labels(labels, foreground=probability)
-        nuclei = labels > 0
-        semantic = np.zeros(labels.shape, dtype=np.int32)
-        semantic[nuclei] = maps["tp"][:, nuclei].argmax(axis=0)
-        return instances_from_labels(labels, semantic)
+        return instances_from_labels(labels, _classes(maps["tp"], labels))
 
     def segment(self, probability: Array, hv: Array) -> Array:
         """Label the nuclei: (H, W), int32, ids with gaps, from ``np`` (H, W) and ``hv``."""
@@ -104,10 +101,9 @@ class HoverWatershed:
         foreground = components > 0
         edges = np.maximum(self._edges(hv[0], (1, 0)), self._edges(hv[1], (0, 1)))
         core = foreground & (edges < np.float64(self.edge_threshold))
-        depth = np.subtract(1, edges, dtype=np.float64)
-        depth *= foreground
-        landscape = cv2.GaussianBlur(depth, (3, 3), 0)
-        np.negative(landscape, out=landscape)
+        height = np.subtract(edges, 1, dtype=np.float64)
+        height *= foreground
+        landscape = cv2.GaussianBlur(height, (3, 3), 0)
         ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self.opening, self.opening))
         opened = cv2.morphologyEx(_fill_holes(core), cv2.MORPH_OPEN, ellipse)
         return flood(landscape, _components(opened, self.min_marker), components)
@@ -160,8 +156,29 @@ def _check(maps: Mapping[str, Array]) -> None:
     for name in ("np", "hv", "tp"):
         if name in maps and maps[name].shape[1:] != size:
             raise ValueError(f"map {name} is {maps[name].shape}, map np {maps['np'].shape}")
-        if name in maps and not np.isfinite(maps[name]).all():
+        if name in maps and not _finite(maps[name]):
             raise ValueError(f"map {name} has NaN or infinite values; did the training diverge?")
+
+
+def _finite(array: Array) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum()  # quicker, and not finite if any value is not
+    return bool(np.isfinite(total) or np.isfinite(array).all())
+
+
+def _classes(types: Array, labels: Array) -> Array:
+    """Class (H, W), uint8 or int32, of each pixel of a nucleus: the first of the largest values."""
+    pixel = np.flatnonzero(labels != 0)
+    planes = types.reshape(len(types), -1)
+    highest = planes[0].take(pixel)
+    kind = np.zeros(len(pixel), dtype=np.uint8 if len(types) < 256 else np.int32)
+    for number in range(1, len(planes)):
+        value = planes[number].take(pixel)
+        kind[value > highest] = number
+        np.maximum(highest, value, out=highest)
+    semantic = np.zeros(labels.shape, dtype=kind.dtype)
+    semantic.ravel()[pixel] = kind
+    return semantic
 
 
 def _minmax(array: Array) -> Array:
@@ -189,9 +206,14 @@ def _sobel(array: Array, axis: tuple[int, int], aperture: int) -> Array:
 def _components(mask: Array, min_size: int) -> Array:
     """Number 4-connected components in raster order, int32; those below the size become 0."""
     labels = np.empty(mask.shape, dtype=np.int32)
-    cv2.connectedComponents(mask.view(np.uint8), labels, connectivity=4, ltype=cv2.CV_32S)
-    kept = np.bincount(labels.ravel()) >= min_size
-    number = np.where(kept, np.arange(len(kept)), 0).astype(np.int32)
+    count, _ = cv2.connectedComponents(
+        mask.view(np.uint8), labels, connectivity=4, ltype=cv2.CV_32S
+    )
+    inside = labels.ravel().take(np.flatnonzero(mask))
+    small = np.bincount(inside, minlength=count) < min_size
+    if not small[1:].any():
+        return labels
+    number = np.where(small, 0, np.arange(len(small))).astype(np.int32)
     return number.take(labels)
 
 

@@ -31,7 +31,8 @@ def join_points(instances: Array, points: Array, radius: float) -> Joined:
 
     A point inside a nucleus belongs to it; of several, the one nearest to its centre. A point in no
     nucleus belongs to the nearest nucleus that has none yet, if a pixel of it lies within the
-    radius; the nearest pairs are joined first. Each point and each nucleus is joined once at most.
+    radius; of several points that want one nucleus the nearest has it. Each point and each
+    nucleus is joined once at most.
 
     Args:
         instances: (H, W), int32. 0 is background.
@@ -56,10 +57,13 @@ def join_points(instances: Array, points: Array, radius: float) -> Joined:
     inside[there] = instances[row[there], column[there]]
     centres = _centres(instances, inside)
     _join(owner, inside, np.hypot(*(points[:, :2] - centres).T))
-    outside = inside == 0
-    free = np.where(np.isin(instances, owner[owner > 0]), 0, instances)
-    nearest, distance = _nearest(free, points)
-    _join(owner, np.where(outside & (distance <= radius), nearest, 0), distance)
+    while True:  # a nucleus that a nearer point has taken sends the others to their next
+        free = np.where(np.isin(instances, owner[owner > 0]), 0, instances)
+        nearest, distance = _nearest(free, points)
+        wants = (inside == 0) & (owner == 0) & (distance <= radius)
+        if not wants.any():
+            break
+        _join(owner, np.where(wants, nearest, 0), distance)
     joined = owner > 0
     class_of[owner[joined]] = points[joined, 2]
     why = f"it lies in no nucleus, nor within {radius:g} px of one that has no point yet"

@@ -102,7 +102,7 @@ class Store:
         self._check_id(raw.id)
         check_item(item, raw.id, len(self.facts.classes))
         (self.root / MARK).unlink(missing_ok=True)
-        files = write_files(self.root, item)
+        files = self._write_arrays(item)
         entry = {
             "id": item.id,
             "stamp": self._stamp(raw),
@@ -168,6 +168,10 @@ class Store:
                 rows.append([name, entry["file"], "", entry["why"]])
             rows += [[name, *drop] for drop in entry.get("dropped", [])]
         return rows
+
+    def _write_arrays(self, item: Item) -> list[str]:
+        """Write what an item holds, and name the files that are its own."""
+        return write_files(self.root, item)
 
     def _note(self, entry: dict[str, Any]) -> None:
         self.root.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from histoseg.writers.patches import NpyPatches as NpyPatches
 from histoseg.writers.patches import Patch as Patch
 from histoseg.writers.patches import PatchWriter as PatchWriter
 from histoseg.writers.patches import ZarrPatches as ZarrPatches
+from histoseg.writers.picture import worst_name as worst_name
 from histoseg.writers.picture import write_png as write_png
 from histoseg.writers.pyramid_tiff import write_pyramid_tiff as write_pyramid_tiff
 from histoseg.writers.sample_pictures import Colours as Colours
@@ -29,6 +30,14 @@ from histoseg.writers.sample_pictures import hatched as hatched
 from histoseg.writers.sample_pictures import map_pictures as map_pictures
 from histoseg.writers.sample_pictures import outlined as outlined
 from histoseg.writers.sample_pictures import to_uint8 as to_uint8
+from histoseg.writers.score_figure import write_comparison_figure as write_comparison_figure
+from histoseg.writers.score_figure import write_score_figure as write_score_figure
+from histoseg.writers.score_files import write_comparison as write_comparison
+from histoseg.writers.score_files import write_csv as write_csv
+from histoseg.writers.score_files import write_json as write_json
+from histoseg.writers.score_files import write_scores as write_scores
+from histoseg.writers.score_table import comparison_table as comparison_table
+from histoseg.writers.score_table import score_table as score_table
 from histoseg.writers.sedeen_xml import write_sedeen as write_sedeen
 from histoseg.writers.stain_tiff import write_stain_tiff as write_stain_tiff
 from histoseg.writers.table import write_table as write_table

@@ -20,3 +20,8 @@ def write_png(path: Path, picture: Array) -> Path:
     with whole_file(path) as file:
         file.write(png.tobytes())
     return path
+
+
+def worst_name(place: int, image: str) -> str:
+    """Name the picture of one of the worst images, the worst first: ``00_A.1.png``."""
+    return f"{place:02d}_{image.replace('/', '_')}.png"

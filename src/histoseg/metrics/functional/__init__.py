@@ -1,6 +1,12 @@
 from histoseg.metrics.functional.aji import aji as aji
 from histoseg.metrics.functional.aji import aji_plus as aji_plus
+from histoseg.metrics.functional.average_precision import THRESHOLDS as THRESHOLDS
+from histoseg.metrics.functional.average_precision import average_precision as average_precision
+from histoseg.metrics.functional.average_precision import hits as hits
+from histoseg.metrics.functional.confusion import confusion_counts as confusion_counts
+from histoseg.metrics.functional.confusion import detection_of as detection_of
 from histoseg.metrics.functional.detection import detection_counts as detection_counts
+from histoseg.metrics.functional.detection import detection_parts as detection_parts
 from histoseg.metrics.functional.detection import detection_scores as detection_scores
 from histoseg.metrics.functional.detection import pair_centroids as pair_centroids
 from histoseg.metrics.functional.dice import dice1 as dice1

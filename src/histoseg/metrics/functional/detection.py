@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from histoseg.contracts import Array
+from histoseg.metrics.functional.ratio import ratio
 
 AGREED, PRED_ONLY, TRUE_ONLY, UNPAIRED_PRED, UNPAIRED_TRUE = range(5)
 """Rows of the counts: pairs of equal class; of differing classes, by the predicted and by the
@@ -72,36 +74,54 @@ def detection_counts(
     return np.stack([np.bincount(group, minlength=classes + 1) for group in groups])
 
 
-def detection_scores(counts: Array, classes: Sequence[str]) -> dict[str, float]:
+def detection_scores(counts: Array, classes: Sequence[str]) -> dict[str, Any]:
     """Turn counts into the F scores of detection and of each class.
 
     A class's own mistakes among the pairs count twice, nuclei of the class that were not found
     or not there once.
 
     Args:
-        counts: What `detection_counts` gave, one image or the sum of many.
+        counts: What `detection_counts` gave, one image or the sum of many; (..., 5, 1 + K) for
+            many sums at once.
         classes: Names of the classes 1..K.
 
     Returns:
         ``f1_detection``; ``type_accuracy``, the share of the pairs with equal class; and
-        ``f1_<class>``. NaN where nothing was counted.
+        ``f1_<class>``: floats, or arrays (...). NaN where nothing was counted.
 
     Source:
         Graham et al. 2019, section 4.2, with the weights 2, 2, 1, 1 (``compute_stats.py``).
     """
-    total = counts.sum(axis=1)
-    pairs = total[AGREED] + total[TRUE_ONLY]
-    twice = 2 * counts
-    scores = {
-        "f1_detection": _ratio(2 * pairs, 2 * pairs + total[UNPAIRED_PRED] + total[UNPAIRED_TRUE]),
-        "type_accuracy": _ratio(total[AGREED], pairs),
+    parts = detection_parts(counts, classes)
+    return {name: _ratio(part, whole) for name, (part, whole) in parts.items()}
+
+
+def detection_parts(counts: Array, classes: Sequence[str]) -> dict[str, tuple[Array, Array]]:
+    """Give part and whole of each of the `detection_scores`; both add up over images.
+
+    Args:
+        counts: (..., 5, 1 + K), as there.
+        classes: Names of the classes 1..K.
+
+    Returns:
+        By name of the score, two (...), int64.
+    """
+    total = counts.sum(axis=-1)
+    pairs = total[..., AGREED] + total[..., TRUE_ONLY]
+    alone = total[..., UNPAIRED_PRED] + total[..., UNPAIRED_TRUE]
+    parts = {
+        "f1_detection": (2 * pairs, 2 * pairs + alone),
+        "type_accuracy": (total[..., AGREED], pairs),
     }
     for k, name in enumerate(classes, start=1):
-        mistakes = twice[PRED_ONLY, k] + twice[TRUE_ONLY, k]
-        mistakes += counts[UNPAIRED_PRED, k] + counts[UNPAIRED_TRUE, k]
-        scores[f"f1_{name}"] = _ratio(twice[AGREED, k], twice[AGREED, k] + mistakes)
-    return scores
+        of_class = counts[..., k]
+        agreed = 2 * of_class[..., AGREED]
+        mistakes = 2 * (of_class[..., PRED_ONLY] + of_class[..., TRUE_ONLY])
+        mistakes = mistakes + of_class[..., UNPAIRED_PRED] + of_class[..., UNPAIRED_TRUE]
+        parts[f"f1_{name}"] = (agreed, agreed + mistakes)
+    return parts
 
 
-def _ratio(part: int, whole: int) -> float:
-    return float(part / whole) if whole else float("nan")
+def _ratio(part: Array, whole: Array) -> Any:
+    found = ratio(part, whole)
+    return found if found.ndim else float(found)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-Freeze = Literal["none", "full", "reference"]
+Freeze = Literal["none", "full", "weights", "statistics", "reference"]
 
 
 class FreezableEncoder(nn.Module, ABC):
@@ -39,27 +40,39 @@ class FreezableEncoder(nn.Module, ABC):
         """Hold parts of the encoder still, or let all of it learn again.
 
         Args:
-            how: ``full``: nothing learns, and batch norms keep their statistics in train mode.
-                ``reference``: as the authors' first training phase; what learns is up to the
-                encoder, and batch norms go on collecting statistics. ``none``: all of it learns.
+            how: What is held. ``none``: nothing. ``full``: weights, and the statistics of batch
+                norms, also in train mode. ``weights``: the weights alone; batch norms go on
+                collecting statistics. ``statistics``: those alone, for batches too small to tell
+                them; all weights learn, the scales and shifts of batch norms too. ``reference``: as
+                the authors' first training phase; what learns is up to the encoder, and batch norms
+                go on collecting.
 
         Raises:
             ValueError: If ``how`` is none of these.
         """
-        if how not in ("none", "full", "reference"):
-            raise ValueError(f"freeze {how!r} is unknown; choose 'none', 'full' or 'reference'")
+        if how not in get_args(Freeze):
+            raise ValueError(f"freeze {how!r} is unknown; choose one of {get_args(Freeze)}")
         self.freeze_mode = how
         self.requires_grad_(True)
-        for part in self._frozen():
-            part.requires_grad_(False)
+        if how != "statistics":
+            for part in self._frozen():
+                part.requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch between training and evaluation; fully frozen parts stay in evaluation."""
+        """Switch between training and evaluation; what is held still stays in evaluation.
+
+        Held weights are without dropout and the like, held statistics without updates.
+        """
         super().train(mode)
-        if self.freeze_mode == "full":
-            for part in self._frozen():
+        if not mode or self.freeze_mode == "reference":
+            return self
+        for part in self._frozen():
+            if self.freeze_mode != "statistics":
                 part.eval()
+            for module in part.modules():
+                if isinstance(module, _BatchNorm):
+                    module.train(self.freeze_mode == "weights")
         return self
 
     def without_gradient(self) -> AbstractContextManager[None]:

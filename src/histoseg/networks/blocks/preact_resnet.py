@@ -52,9 +52,9 @@ class PreactResNet(FreezableEncoder):
 
     def frozen_parts(self, how: Freeze) -> list[nn.Module]:
         """All of it, or what the reference holds still."""
-        if how == "full":
-            return list(self.children())
-        return [self.d0.units, self.d1, self.d2, self.d3]
+        if how == "reference":
+            return [self.d0.units, self.d1, self.d2, self.d3]
+        return list(self.children())
 
 
 class _Stage(nn.Module):
