@@ -14,6 +14,7 @@ from histoseg.annotations.read import read_drawings
 from histoseg.errors import UnreadableFileError
 from histoseg.ops.json_stream import BOM, Member, parsed, stream_json
 
+NO_CLASS = "nucleus"  # category 0 of our COCO files
 GZIP = b"\x1f\x8b"
 FACTS = {"": set(), "features": set(), "nuc": {"mag"}, "annotations": {"images", "categories"}}
 LISTS = frozenset(FACTS)
@@ -140,9 +141,11 @@ def _coco(path: Path, facts: dict[str, Member]) -> DrawingStream | None:
     kinds = coco.by_id(
         parsed(path, facts["categories"]) if "categories" in facts else [], path, "categories"
     )
+    if len(kinds) > 1 and kinds.get(0, {}).get("name") == NO_CLASS:
+        del kinds[0]
     ((key, image),) = images.items()
     size = coco.size_of(image, path)
-    classes = tuple(str(kind["name"]) for number, kind in kinds.items() if number != 0)
+    classes = tuple(str(kind["name"]) for kind in kinds.values())
     name = stem(Path(str(image["file_name"])))
     return DrawingStream(name, _annotations(path, key, kinds, size), size, None, classes)
 

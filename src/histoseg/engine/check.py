@@ -7,7 +7,7 @@ import sys
 from omegaconf import DictConfig
 
 from histoseg.engine.files import annotation_files
-from histoseg.writers import check_geojson
+from histoseg.writers import geojson_problems
 
 SUFFIXES = (".geojson", ".json", ".gz")
 
@@ -27,7 +27,7 @@ def check(cfg: DictConfig) -> int:
     total = 0
     for path in annotation_files(cfg.input, SUFFIXES):
         count = 0
-        for count, problem in enumerate(check_geojson(path), start=1):
+        for count, problem in enumerate(geojson_problems(path), start=1):
             if count <= cfg.most:
                 sys.stdout.write(f"{path}: {problem}\n")
         if count > cfg.most:

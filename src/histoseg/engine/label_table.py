@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,15 +43,15 @@ class LabelTable:
         """Names and colours of all classes.
 
         Those of the files are in the order in which a file lists them, else that of the alphabet;
-        labels that are numbers (HoVer-Net's types) keep them.
+        labels that are numbers (HoVer-Net's types, ImageJ's groups) keep them.
         """
         if self.info is not None:
             return self.info
-        known = [name for name in self.order if name in self.labels or self._no_numbers()]
-        rest = sorted(set(self.labels) - set(known))
-        names = (*known, *rest)
-        if names and not self._no_numbers():
-            names = tuple(str(k) for k in range(1, max(map(int, names)) + 1))
+        numbers = [_number(label) for label in self.labels]
+        if self.order or None in numbers:
+            names = (*self.order, *sorted(set(self.labels) - set(self.order)))
+        else:
+            names = tuple(str(k) for k in range(1, max(filter(None, numbers), default=0) + 1))
         spread = [_colour(k, len(names)) for k in range(len(names))]
         return TypeInfo(
             names,
@@ -67,12 +68,15 @@ class LabelTable:
         names = {name: k for k, name in enumerate(self.classes().classes, start=1)}
         table = np.zeros(len(self.labels) + 1, np.int32)
         for label, number in self.labels.items():
-            kind = int(label) if label.isdecimal() and label not in names else names.get(label, 0)
+            kind = names.get(label, _number(label) or 0)
             table[number] = kind if kind <= len(names) else 0
         return table
 
-    def _no_numbers(self) -> bool:
-        return not all(label.isdecimal() and int(label) < 256 for label in self.labels)
+
+def _number(label: str) -> int | None:
+    """Of HoVer-Net's types ("3") and ImageJ's groups ("group 3"); None for a name."""
+    match = re.fullmatch(r"(?:group )?(\d{1,3})", label)
+    return int(match.group(1)) if match else None
 
 
 def _colour(k: int, count: int) -> Colour:

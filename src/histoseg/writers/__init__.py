@@ -1,6 +1,7 @@
 """Results as files: what a file extension is about. Each takes a folder and a Prediction."""
 
 from histoseg.writers.check_geojson import check_geojson as check_geojson
+from histoseg.writers.check_geojson import geojson_problems as geojson_problems
 from histoseg.writers.coco import write_coco as write_coco
 from histoseg.writers.dicom_annotations import write_dicom_annotations as write_dicom_annotations
 from histoseg.writers.geojson import write_geojson as write_geojson

@@ -23,7 +23,12 @@ OBJECT_TYPES = ("annotation", "detection", "cell", "tile", "tmaCore", "root")
 MISPLACED = ("objectType", "object_type", "classification", "measurements")
 
 
-def check_geojson(path: Path) -> Iterator[str]:
+def check_geojson(path: Path) -> list[str]:
+    """All that `geojson_problems` finds."""
+    return list(geojson_problems(path))
+
+
+def geojson_problems(path: Path) -> Iterator[str]:
     """Check a GeoJSON file by QuPath's rules, feature by feature.
 
     QuPath drops what it does not understand without a word, and QuPath 0.6 refuses the whole file
@@ -85,9 +90,7 @@ def _of_ids(ids: Array) -> Iterator[str]:
 
 
 def _of_features(waiting: list[tuple[int, Any]]) -> Iterator[str]:
-    sound = _sound(
-        [feature.get("geometry") if _is_feature(feature) else None for _, feature in waiting]
-    )
+    sound = _sound([f.get("geometry") if _is_feature(f) else None for _, f in waiting])
     for (number, feature), drawn in zip(waiting, sound.tolist(), strict=True):
         if not _is_feature(feature):
             yield f"feature {number}: its type is not 'Feature'"
