@@ -79,7 +79,7 @@ def test_a_file_cut_anywhere_is_said_so(tmp_path: Path) -> None:
     text = json.dumps(CONTENT).encode()
     for end in range(len(text)):
         path.write_bytes(text[:end])
-        with pytest.raises(UnreadableFileError, match="cut short|not JSON"):
+        with pytest.raises(UnreadableFileError, match=r"cut short|not JSON"):
             put_together(path)
 
 
@@ -105,17 +105,17 @@ def test_a_missing_file_and_a_broken_gzip(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="cannot be read"):
         put_together(tmp_path / "no.json")
     (tmp_path / "a.gz").write_bytes(gzip.compress(b'{"a": 1}')[:-9])
-    with pytest.raises(UnreadableFileError, match="cannot be read|cut short"):
+    with pytest.raises(UnreadableFileError, match=r"cannot be read|cut short"):
         put_together(tmp_path / "a.gz")
 
 
 def test_time_grows_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    path.write_text('{"features": [' + ",".join(['{"a": "' + "x" * 40 + '"}'] * 100_000) + "]}")
+    path.write_text('{"features": [' + ",".join(['{"a": "' + "x" * 40 + '"}'] * 30_000) + "]}")
     start = time.process_time()
-    assert sum(1 for _ in stream_json(path, SPLIT)) == 100_000
-    assert time.process_time() - start < 5
-    path.write_text('{"features": [{"a": [' + "[1,2]," * 3_000_000 + "[1,2]]}]}")  # one of 18 MB
+    assert sum(1 for _ in stream_json(path, SPLIT)) == 30_000
+    assert time.process_time() - start < 2
+    path.write_text('{"features": [{"a": [' + "[1,2]," * 300_000 + "[1,2]]}]}")  # one of 2 MB
     start = time.process_time()
     assert sum(1 for _ in stream_json(path, SPLIT)) == 1
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 2
