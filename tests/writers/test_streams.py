@@ -14,6 +14,7 @@ import shapely
 from histoseg.contracts import LabelPart, Nuclei, Predicted, Prediction, SlidePrediction
 from histoseg.writers import (
     check_geojson,
+    draw_dots,
     write_coco,
     write_geojson,
     write_hovernet_json,
@@ -150,7 +151,7 @@ def test_an_overlay_of_a_slide_has_a_dot_for_each_nucleus(tmp_path: Path) -> Non
     from PIL import Image
 
     thumbnail = np.full((20, 30, 3), 255, np.uint8)  # half the size
-    slide = in_regions(prediction_of(hard_labels()), thumbnail=thumbnail)
+    slide = in_regions(prediction_of(hard_labels()), thumbnail=thumbnail, mpp=2.0)
     picture = np.asarray(Image.open(write_overlay(tmp_path, slide)))
     assert picture.shape[1:] == (30, 3)
     drawn = picture[:20]
@@ -159,3 +160,5 @@ def test_an_overlay_of_a_slide_has_a_dot_for_each_nucleus(tmp_path: Path) -> Non
             colour = ((0, 255, 255), *slide.colours)[kind]
             assert tuple(drawn[int((y + 0.5) / 2), int((x + 0.5) / 2)]) == colour
     assert (drawn != 255).any(axis=-1).sum() <= sum(map(len, slide.parts()))
+    wider = draw_dots(thumbnail, replace(slide, mpp=0.5))  # 3 px on each side
+    assert (wider != 255).any(axis=-1).sum() > 5 * (drawn != 255).any(axis=-1).sum()
