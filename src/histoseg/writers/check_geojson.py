@@ -17,7 +17,7 @@ from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
 from histoseg.ops.json_stream import parsed, stream_json
 
-AT_ONCE = 4096  # features looked at together
+AT_ONCE = 100  # features looked at together; with more, Python's garbage collector looks too
 
 OBJECT_TYPES = ("annotation", "detection", "cell", "tile", "tmaCore", "root")
 MISPLACED = ("objectType", "object_type", "classification", "measurements")
@@ -110,8 +110,10 @@ def _sound(geometries: list[Any]) -> Array:
         points = np.concatenate(plain)
         owner = np.repeat(np.arange(len(plain)), [len(ring) for ring in plain])
         drawn = shapely.polygons(shapely.linearrings(points, indices=owner))
-        rounded = shapely.polygons(shapely.linearrings(points.round(2), indices=owner))
-        valid = shapely.is_valid(drawn) & shapely.is_valid(rounded)
+        rounded, valid = drawn, shapely.is_valid(drawn)
+        if (points.round(2) != points).any():
+            rounded = shapely.polygons(shapely.linearrings(points.round(2), indices=owner))
+            valid &= shapely.is_valid(rounded)
         sound[sound] = valid & (shapely.area(rounded) > 0)
     return sound
 
