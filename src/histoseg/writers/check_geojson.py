@@ -17,7 +17,8 @@ from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
 from histoseg.ops.json_stream import parsed, stream_json
 
-AT_ONCE = 100  # features looked at together; with more, Python's garbage collector looks too
+AT_ONCE = 1024  # features looked at together
+NOWHERE = object()  # in place of the geometry of what is no feature
 
 OBJECT_TYPES = ("annotation", "detection", "cell", "tile", "tmaCore", "root")
 MISPLACED = ("objectType", "object_type", "classification", "measurements")
@@ -59,7 +60,7 @@ def geojson_problems(path: Path) -> Iterator[str]:
 def _of_members(path: Path, facts: dict[str, str]) -> Iterator[str]:
     """Problems of the features; ``facts`` gets the type, and whether there is a list of them."""
     ids = array("q")
-    waiting: list[tuple[int, Any]] = []
+    waiting: list[tuple[int, list[str], Any]] = []
     for member in stream_json(path, frozenset({"features"})):
         if member.key == "type" and member.name is None:
             facts["type"] = str(parsed(path, member))
@@ -68,12 +69,20 @@ def _of_members(path: Path, facts: dict[str, str]) -> Iterator[str]:
         elif member.key == "features" and isinstance(member.name, int):
             facts["features"] = ""
             feature = parsed(path, member)
-            waiting.append((member.name, feature))
-            ids.append(hash(str(feature.get("id", member.name))) if _is_feature(feature) else 0)
-        if len(waiting) == AT_ONCE:
-            yield from _of_features(waiting)
+            if not _is_feature(feature):
+                waiting.append((member.name, ["its type is not 'Feature'"], NOWHERE))
+                ids.append(0)
+                continue
+            geometry = feature.get("geometry")
+            ring = _plain_ring(geometry)
+            waiting.append(
+                (member.name, list(_of_feature(feature)), geometry if ring is None else ring)
+            )
+            ids.append(hash(str(feature.get("id", member.name))))
+        if len(waiting) >= AT_ONCE:
+            yield from _of_some(waiting)
             waiting = []
-    yield from _of_features(waiting)
+    yield from _of_some(waiting)
     yield from _of_ids(np.array(ids))
 
 
@@ -89,33 +98,31 @@ def _of_ids(ids: Array) -> Iterator[str]:
         yield f"feature {number}: id is there twice, feature {before} has it too"
 
 
-def _of_features(waiting: list[tuple[int, Any]]) -> Iterator[str]:
-    sound = _sound([f.get("geometry") if _is_feature(f) else None for _, f in waiting])
-    for (number, feature), drawn in zip(waiting, sound.tolist(), strict=True):
-        if not _is_feature(feature):
-            yield f"feature {number}: its type is not 'Feature'"
+def _of_some(waiting: list[tuple[int, list[str], Any]]) -> Iterator[str]:
+    """Problems of some features: number, those that are known, and geometry or plain ring."""
+    rings = [drawn for _, _, drawn in waiting if isinstance(drawn, np.ndarray)]
+    sound = iter(_sound(rings))
+    for number, problems, drawn in waiting:
+        yield from (f"feature {number}: {text}" for text in problems)
+        plain = isinstance(drawn, np.ndarray)
+        if drawn is NOWHERE or (plain and next(sound)):
             continue
-        yield from (f"feature {number}: {text}" for text in _of_feature(feature))
-        if not drawn:
-            texts = _of_geometry(feature.get("geometry"))
-            yield from (f"feature {number}: {text}" for text in texts)
+        geometry = {"type": "Polygon", "coordinates": [drawn.tolist()]} if plain else drawn
+        yield from (f"feature {number}: {text}" for text in _of_geometry(geometry))
 
 
-def _sound(geometries: list[Any]) -> Array:
-    """Which are plain polygons without fault: most, and looked at all at once."""
-    rings = [_plain_ring(geometry) for geometry in geometries]
-    sound = np.array([ring is not None for ring in rings], dtype=np.bool_)
-    plain = [ring for ring in rings if ring is not None]
-    if plain:
-        points = np.concatenate(plain)
-        owner = np.repeat(np.arange(len(plain)), [len(ring) for ring in plain])
-        drawn = shapely.polygons(shapely.linearrings(points, indices=owner))
-        rounded, valid = drawn, shapely.is_valid(drawn)
-        if (points.round(2) != points).any():
-            rounded = shapely.polygons(shapely.linearrings(points.round(2), indices=owner))
-            valid &= shapely.is_valid(rounded)
-        sound[sound] = valid & (shapely.area(rounded) > 0)
-    return sound
+def _sound(rings: list[Array]) -> list[bool]:
+    """Which outlines are without fault: most, and looked at all at once."""
+    if not rings:
+        return []
+    points = np.concatenate(rings)
+    owner = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    drawn = shapely.polygons(shapely.linearrings(points, indices=owner))
+    rounded, valid = drawn, shapely.is_valid(drawn)
+    if (points.round(2) != points).any():
+        rounded = shapely.polygons(shapely.linearrings(points.round(2), indices=owner))
+        valid &= shapely.is_valid(rounded)
+    return list((valid & (shapely.area(rounded) > 0)).tolist())
 
 
 def _plain_ring(geometry: Any) -> Array | None:
