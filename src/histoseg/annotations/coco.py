@@ -48,7 +48,7 @@ def drawings_of(content: Any, path: Path) -> dict[str, Drawing]:
     sizes = {key: size_of(image, path) for key, image in images.items()}
     found = {key: Collector() for key in images}
     for n, annotation in enumerate(content["annotations"]):
-        key = annotation.get("image_id") if isinstance(annotation, dict) else None
+        key = _key(annotation.get("image_id")) if isinstance(annotation, dict) else None
         if key not in found:
             raise UnreadableFileError(f"{path}, annotations[{n}]: there is no image {key!r}")
         add_annotation(found[key], n, annotation, kinds, sizes[key])
@@ -70,7 +70,7 @@ def add_annotation(
 ) -> None:
     """Gather what annotation number ``n`` draws on an image of a size."""
     key = annotation.get("id", n)
-    said = _said(kinds.get(annotation.get("category_id")))
+    said = _said(kinds.get(_key(annotation.get("category_id"))))
     said |= {"score": as_score(annotation.get("score")), "number": as_number(key)}
     _add(found, f"annotation {key}", annotation, size, said)
 
@@ -82,9 +82,16 @@ def is_coco(content: Any) -> bool:
     )
 
 
+def _key(value: Any) -> int | str | None:
+    """What can be an id; lists and mappings cannot."""
+    return value if isinstance(value, (int, str)) else None
+
+
 def by_id(rows: Any, path: Path, name: str) -> dict[Any, dict[str, Any]]:
     """Rows of one of COCO's lists by their id."""
     need = ("id", "file_name") if name == "images" else ("id", "name")
+    if not isinstance(rows, list):
+        raise UnreadableFileError(f"{path}: its {name} are no list")
     for n, row in enumerate(rows):
         if not isinstance(row, dict) or any(not isinstance(row.get(k), (int, str)) for k in need):
             raise UnreadableFileError(f"{path}, {name}[{n}]: expected a mapping with {need}")

@@ -20,6 +20,7 @@ class Said(TypedDict, total=False):
     colour: tuple[int, int, int] | None
     score: float | None
     number: int | None
+    detected: bool
 
 
 class Collector:
@@ -57,6 +58,8 @@ class Collector:
                 arrays = list(self._finite(rings))
             else:
                 arrays = [self._points(ring) for ring in rings]
+            if not arrays:
+                raise ValueError("it has no outline")
             if check:
                 arrays = _simple(arrays)
         except ValueError as error:
@@ -66,7 +69,11 @@ class Collector:
 
     def line(self, where: str, points: Any, **said: Unpack[Said]) -> None:
         """Add an open line: an object where it ends at its start, else dropped."""
-        array = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        try:
+            array = _numbers(points)
+        except ValueError as error:
+            self.drop(where, str(error))
+            return
         if len(array) > 3 and np.array_equal(array[0], array[-1]):
             self.polygon(where, [array], **said)
         else:
@@ -119,13 +126,7 @@ class Collector:
         return Drawing(tuple(self.shapes), tuple(self.dropped), size, mpp, image)
 
     def _points(self, points: Any) -> Array:
-        try:
-            array = np.asarray(points, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"its points are not numbers: {error}") from error
-        if array.ndim != 2 or array.shape[1] < 2 or not len(array):
-            raise ValueError(f"its points have shape {array.shape}, expected (K, 2)")
-        array = self._finite(array[:, :2])
+        array = self._finite(_numbers(points))
         return array[:-1] if len(array) > 1 and (array[0] == array[-1]).all() else array
 
     def _finite(self, array: Array) -> Array:
@@ -148,6 +149,17 @@ def as_number(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         value = int(value)
     return value if type(value) is int and 0 < value < 2**63 else None
+
+
+def _numbers(points: Any) -> Array:
+    """X and y of points, (K, 2), float64; what else is said of them is left out."""
+    try:
+        array = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"its points are not numbers: {error}") from error
+    if array.ndim != 2 or array.shape[1] < 2 or not len(array):
+        raise ValueError(f"its points have shape {array.shape}, expected (K, 2)")
+    return array[:, :2]
 
 
 def _simple(rings: list[Array]) -> list[Array]:

@@ -35,6 +35,8 @@ class Shape:
         score: How sure a program is of it, in [0, 1], where the file says it.
         number: Its id, 1 or more, where the file gives whole numbers.
         where: Its place in the file, for messages: "graphic 12".
+        detected: Whether the file says that it is an object that a program found, and so no region
+            that a person drew around objects.
     """
 
     kind: Literal["polygon", "point"]
@@ -45,6 +47,7 @@ class Shape:
     score: float | None = None
     number: int | None = None
     where: str = ""
+    detected: bool = False
 
     def scaled(self, factor_xy: tuple[float, float]) -> Shape:
         """The same object on an image that is ``factor_xy`` times as wide and high."""

@@ -11,6 +11,7 @@ from histoseg.annotations.drawing import Drawing
 from histoseg.annotations.json_file import read_json
 from histoseg.errors import UnreadableFileError
 
+DETECTED = frozenset({"detection", "cell"})
 NO_OBJECTS = frozenset({"tile", "tmacore", "tma_core", "root"})
 
 
@@ -62,6 +63,7 @@ def add_feature(found: Collector, n: int, feature: Any) -> None:
         return
     geometry = feature.get("nucleusGeometry") or feature.get("geometry")
     said = _said(properties.get("classification"))
+    said["detected"] = kind.lower() in DETECTED
     measurements = properties.get("measurements")
     if isinstance(measurements, dict):
         said["score"] = as_score(measurements.get("Probability"))

@@ -59,6 +59,7 @@ def add_nucleus(found: Collector, key: Any, nucleus: Any) -> None:
         label=str(kind) if isinstance(kind, int) and kind > 0 else None,
         score=as_score(nucleus.get("type_prob")),
         number=as_number(key),
+        detected=True,
     )
 
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from histoseg.contracts import Array, Instances, Prediction
+from histoseg.data import to_sample
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
@@ -106,7 +107,7 @@ def predict_image(module: Module, image: Array, name: str, cfg: DictConfig) -> P
     seen = image if scale == 1 else _resized(image, scale)
     if module.normalise is not None:
         seen = module.normalise(seen)
-    pixels = torch.tensor(seen).permute(2, 0, 1).float().div(255)
+    pixels = to_sample({"image": seen})["image"]
     dtype = PRECISIONS[cfg.precision]
     with torch.autocast(module.device.type, dtype, enabled=dtype is not None):
         maps = module.infer(
