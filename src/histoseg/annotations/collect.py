@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -18,6 +18,8 @@ class Said(TypedDict, total=False):
 
     label: str | None
     colour: tuple[int, int, int] | None
+    score: float | None
+    number: int | None
     detected: bool
 
 
@@ -49,7 +51,7 @@ class Collector:
                 boxes (R, 4, 2).
             check: Whether the outline must have an area and not cross itself. Not for outlines
                 through pixel centres, which fold on themselves where an object is a pixel thick.
-            said: Label and colour.
+            said: Label, colour, score and number.
         """
         try:
             if isinstance(rings, np.ndarray):
@@ -104,6 +106,12 @@ class Collector:
             return
         self.shapes += [Shape("point", row[None], where=where, **said) for row in array]
 
+    def taken(self) -> Iterator[Shape | Dropped]:
+        """Hand over what was gathered, and forget it."""
+        yield from self.shapes
+        yield from self.dropped
+        self.shapes, self.dropped = [], []
+
     def drop(self, where: str, why: str) -> None:
         """Note that something was left out."""
         self.dropped.append(Dropped(where, why))
@@ -128,6 +136,19 @@ class Collector:
         if np.abs(array).max() > FARTHEST:
             raise ValueError(f"a coordinate is {np.abs(array).max():.3g}, no image is that large")
         return np.asarray(array)
+
+
+def as_score(value: Any) -> float | None:
+    """A number in [0, 1] as it is; None for anything else."""
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+    return float(value) if usable else None
+
+
+def as_number(value: Any) -> int | None:
+    """A whole number of 1 or more as it is, also as text; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value)
+    return value if type(value) is int and 0 < value < 2**63 else None
 
 
 def _numbers(points: Any) -> Array:
