@@ -165,20 +165,12 @@ class SlideRun:
     def _compute(self) -> Busy:
         """Do the regions of this rank that have no part file."""
         busy = Busy()
-        if getattr(self.settings.module.postprocess, "normalise", None) == "tile":
-            log.warning(
-                "%s: the post-process scales maps over each region, so nuclei depend on region=;"
-                " with model.postprocess.normalise=fixed they do not",
-                self.entry.path,
-            )
-        if not self._wanted.any():
-            log.warning("%s: no tissue is found, so there are no nuclei", self.entry.path)
+        self._warn_before()
         for attempt in range(1, ATTEMPTS + 1):
             missing = set(self._parts.missing())
             regions = [region for region in self._regions if region.number in missing]
-            regions = self._own(regions)
             try:
-                self._stream(regions, busy)
+                self._stream(self._own(regions), busy)
             except BrokenProcessPool as error:
                 if attempt == ATTEMPTS:
                     raise WorkerDiedError(
@@ -189,6 +181,20 @@ class SlideRun:
                 log.warning("%s: a process was ended from outside; going on", self.entry.path)
             else:
                 break
+        self._report(busy)
+        return busy
+
+    def _warn_before(self) -> None:
+        if getattr(self.settings.module.postprocess, "normalise", None) == "tile":
+            log.warning(
+                "%s: the post-process scales maps over each region, so nuclei depend on region=;"
+                " with model.postprocess.normalise=fixed they do not",
+                self.entry.path,
+            )
+        if not self._wanted.any():
+            log.warning("%s: no tissue is found, so there are no nuclei", self.entry.path)
+
+    def _report(self, busy: Busy) -> None:
         if busy.cut:
             log.warning(
                 "%s: %d nuclei are longer than halo=%d and were cut; a larger one takes them whole",
@@ -196,7 +202,6 @@ class SlideRun:
             )
         if busy.wall:
             log.info("%s: %s", self.entry.name, busy.text())
-        return busy
 
     def _own(self, regions: list[Region]) -> list[Region]:
         """Blocks of neighbouring regions for each rank, which share less of their halos."""
