@@ -1,19 +1,26 @@
-"""GeoJSON of 50,000 nuclei: the writer against a plain loop with cv2 and the json of Python.
+"""GeoJSON: the writer against a plain loop with cv2 and the json of Python, then a whole slide.
 
-Both start from the same contours.
+Both start from the same 50,000 contours. ``python benchmarks/geojson.py slide [packed]`` writes a
+million nuclei, a region at a time, and says how long that takes, on the wall and of the processor,
+and how much memory; ``slide check`` checks that file, ``slide convert`` turns it into others.
 """
 
 import json
+import resource
+import sys
 import tempfile
+import time
 import uuid
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from _cases import report, seconds
 
-from histoseg.contracts import Instances, Prediction
-from histoseg.writers import write_geojson
+from histoseg.contracts import Instances, Nuclei, Prediction, SlidePrediction
+from histoseg.writers import geojson_problems, write_geojson
 
 COUNT = 50_000
 GOAL_SECONDS = str(COUNT * 30 / 1_000_000)  # a slide with a million nuclei in half a minute
@@ -75,7 +82,51 @@ def plain_loop(path: Path, prediction: Prediction) -> None:
         json.dump({"type": "FeatureCollection", "features": features}, file)
 
 
+def slide(count: int = 1_000_000, of_region: int = 10_000) -> SlidePrediction:
+    """Regions with as many nuclei each, which are moved copies of one."""
+    region = Nuclei.of(synthetic(of_region).instances)
+
+    def parts() -> Iterator[Nuclei]:
+        for number in range(count // of_region):
+            part = region.shifted(100_000 * (number % 10), 100_000 * (number // 10))
+            yield replace(part, ids=part.ids + number * of_region)
+
+    return SlidePrediction(
+        "slide", (1_000_000, 1_000_000), parts, classes=CLASSES, colours=COLOURS, mpp=0.25
+    )
+
+
+def of_a_slide(*what: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        start, busy = time.perf_counter(), time.process_time()
+        path = write_geojson(Path(folder), slide(), packed="packed" in what)
+        said = f"{path.stat().st_size / 1e6:.0f} MB written"
+        if "check" in what:
+            start, busy = time.perf_counter(), time.process_time()
+            said = f"{len(list(geojson_problems(path)))} problems"
+        if "convert" in what:
+            from hydra import compose, initialize_config_dir
+
+            from histoseg.cli.conf import CONF
+            from histoseg.engine.convert import convert
+
+            start, busy = time.perf_counter(), time.process_time()
+            with initialize_config_dir(CONF, version_base="1.3"):
+                to = f"to=[{','.join(w for w in what if w not in ('convert', 'packed'))}]"
+                out = f"output={folder}/out"
+                (row,) = convert(compose("convert", [f"input={path}", out, to]))
+            said = f"{row['nuclei']} nuclei converted"
+        wall, cpu = time.perf_counter() - start, time.process_time() - busy
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"1,000,000 nuclei: {said}; {wall:.1f} s, {cpu:.1f} s of a processor, peak {peak:.0f} MiB"
+    )
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["slide"]:
+        of_a_slide(*sys.argv[2:])
+        return
     prediction = synthetic(COUNT)
     with tempfile.TemporaryDirectory() as folder:
         (plain,) = seconds(

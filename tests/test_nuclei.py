@@ -46,8 +46,8 @@ def test_a_mask_and_numbers_choose_rows() -> None:
 def test_moved_there_and_back() -> None:
     nuclei = some()
     moved = nuclei.shifted(100, -7)
-    np.testing.assert_array_equal(moved.centroid_xy, nuclei.centroid_xy + [100, -7])
-    np.testing.assert_array_equal(moved.box_xyxy, nuclei.box_xyxy + [100, -7, 100, -7])
+    np.testing.assert_array_equal(moved.centroid_xy, nuclei.centroid_xy + np.array([100, -7]))
+    np.testing.assert_array_equal(moved.box_xyxy, nuclei.box_xyxy + np.array([100, -7] * 2))
     same(moved.shifted(-100, 7), nuclei)
 
 

@@ -29,3 +29,7 @@ class CheckpointError(ValueError):
 
 class NonFiniteLossError(ArithmeticError):
     """A loss became NaN or infinite; the message names the step and the files of the batch."""
+
+
+class MissingExtraError(ImportError):
+    """A library of one of our extras is not installed; the message says how to get it."""

@@ -1,10 +1,15 @@
 """What can be wrong with a file: each format says so, names the file, and takes no memory."""
 
+import io
+import json
+import struct
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from annotations.broken import DRAWN, EVERY, JSON, PACKED, REFUSED, RING, XML, good, zipped
 from histoseg.annotations import read_drawing, read_objects
@@ -96,3 +101,59 @@ def test_a_member_of_a_zip_that_is_no_region(tmp_path: Path) -> None:
     path = save(tmp_path, "a.zip", zipped(members))
     with pytest.raises(UnreadableFileError, match=r"a\.zip, member 2\.roi: not an ImageJ ROI"):
         read_objects(path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", [8, 255, 0x7F000009])
+def test_an_unknown_kind_of_data_in_a_mat_is_refused(
+    kind: int, packed: bool, tmp_path: Path
+) -> None:
+    plain = io.BytesIO()
+    savemat(plain, {"inst_map": np.eye(4, dtype=np.int32)})
+    content = plain.getvalue()
+    tag = content.index(b"inst_map") + len(b"inst_map")  # of the pixels; scipy dies of a wrong one
+    content = content[:tag] + struct.pack("<I", kind) + content[tag + 4 :]
+    if packed:
+        body = zlib.compress(content[128:])
+        content = content[:128] + struct.pack("<II", 15, len(body)) + body
+    with pytest.raises(UnreadableFileError, match=r"a\.mat is damaged"):
+        read_objects(save(tmp_path, "a.mat", content))
+
+
+@pytest.mark.parametrize("points", [[[1, 2], 5], [[1, 2], {"x": 1}], [[1, 2, 3]] * 2, 7])
+def test_a_strange_line_is_left_out(points: object, tmp_path: Path) -> None:
+    line = {"type": "Feature", "geometry": {"type": "LineString", "coordinates": points}}
+    drawing = read_drawing(save(tmp_path, "a.geojson", json.dumps(line).encode()))
+    assert not drawing.shapes
+    assert len(drawing.dropped) == 1
+
+
+@pytest.mark.parametrize("key", ["image_id", "category_id"])
+def test_a_coco_id_that_is_none(key: str, tmp_path: Path) -> None:
+    content = json.loads(good("a.coco.json", RING))
+    content["annotations"][0][key] = [1]
+    path = save(tmp_path, "a.coco.json", json.dumps(content).encode())
+    if key == "image_id":
+        with pytest.raises(UnreadableFileError, match=r"annotations\[0\]"):
+            read_drawing(path)
+    else:
+        assert [shape.label for shape in read_drawing(path).shapes] == [None]
+
+
+def test_coco_categories_that_are_no_list(tmp_path: Path) -> None:
+    content = json.loads(good("a.coco.json", RING)) | {"categories": 5}
+    with pytest.raises(UnreadableFileError, match="no list"):
+        read_drawing(save(tmp_path, "a.coco.json", json.dumps(content).encode()))
+
+
+def test_a_polygon_of_no_rings_is_left_out(tmp_path: Path) -> None:
+    shape = {"type": "Feature", "geometry": {"type": "MultiPolygon", "coordinates": [5, []]}}
+    drawing = read_drawing(save(tmp_path, "a.geojson", json.dumps(shape).encode()))
+    assert [drop.why for drop in drawing.dropped] == ["it has no outline"]
+
+
+def test_a_zip_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    content = bytearray(good("a.zip", RING))
+    content[content.index(b"PK\1\2") + 6] = 127  # needed to unpack it
+    with pytest.raises(UnreadableFileError, match="cannot be read as a zip"):
+        read_objects(save(tmp_path, "a.zip", bytes(content)))

@@ -27,10 +27,7 @@ SETTINGS = [
 
 
 def config(composed: Compose, run: Path) -> DictConfig:
-    cfg = composed("train", *SETTINGS, f"paths.run={run}", tiny="hovernet")
-    with open_dict(cfg):
-        cfg.callbacks.pop("learning_rate")
-    return cfg
+    return composed("train", *SETTINGS, f"paths.run={run}", tiny="hovernet")
 
 
 def averaged(steps: list[Weights], decay: float) -> Weights:

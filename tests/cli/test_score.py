@@ -157,6 +157,47 @@ def test_classes_are_named_merged_or_left_out(histoseg_: Call, sides: Path) -> N
     assert "no classes, and ['x', 'y']" in histoseg_(*call, "classes=[x,y]").complaint
 
 
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["id;tissue", "a;skin"], "commas"),
+        (["id,tissue", "a,skin", "a,colon"], "two rows of a"),
+        (["id,mpp", "a,fine"], "mpp is 'fine'"),
+    ],
+)
+def test_a_table_of_images_is_checked(
+    lines: list[str], words: str, histoseg_: Call, sides: Path
+) -> None:
+    (sides / "wrong.csv").write_bytes("\r\n".join([*lines, ""]).encode())
+    said = histoseg_("score", "pred=pred", "true=true", "table=wrong.csv")
+    assert words in said.complaint
+
+
+@pytest.mark.parametrize("kind", ["annotation", "detection"])
+def test_what_a_person_drew_around_nuclei_is_no_nucleus(
+    kind: str, histoseg_: Call, tmp_path: Path
+) -> None:
+    def square(x: int, y: int, side: int) -> dict[str, Any]:
+        ring = [[x, y], [x + side, y], [x + side, y + side], [x, y + side], [x, y]]
+        shape = {"type": "Polygon", "coordinates": [ring]}
+        return {"type": "Feature", "geometry": shape, "properties": {"objectType": kind}}
+
+    true = np.zeros((40, 40), np.int32)
+    for number in range(1, 4):
+        true[4:10, 10 * number : 10 * number + 6] = number
+    for folder in ("true", "pred"):
+        (tmp_path / folder).mkdir()
+    np.save(tmp_path / "true" / "a.npy", true)
+    shapes = [square(0, 0, 40), *(square(10 * n, 4, 6) for n in range(1, 4))]
+    (tmp_path / "pred" / "a.geojson").write_text(json.dumps(shapes))
+    said = histoseg_("score", "pred=pred", "true=true", "bootstrap=0", "worst=0")
+    assert said.code == 0, said.err
+    (row,) = rows(tmp_path / "scores" / "images.csv")
+    assert row["pred_nuclei"] == ("3" if kind == "annotation" else "4")
+    assert (float(row["dice"]) == 1) == (kind == "annotation")
+    assert (tmp_path / "scores" / "dropped.csv").exists() == (kind == "annotation")
+
+
 def test_empty_truths_and_predictions(histoseg_: Call, tmp_path: Path) -> None:
     empty, full = np.zeros((32, 32), dtype=np.int32), discs(0, 32, 32, 3)[1]
     types = dict.fromkeys(range(1, 9), 1)
@@ -274,6 +315,11 @@ def test_the_radius_can_be_given_in_micrometres(histoseg_: Call, tmp_path: Path)
         (["pred=pred", "true=true", "confidence=95"], ["confidence=95"]),
         (["pred=[pred,pred]", "true=true"], ["each prediction once"]),
         (["pred=images", "true=true"], ["shape", "cannot"]),
+        (["pred=pred", "true=true", "bootstrap=1.5"], ["bootstrap=1.5"]),
+        (["pred=pred", "true=true", "classes=[a,a]"], ["name of its own"]),
+        (["pred=pred", "true=true", "true_class_map={a: b}"], ["true_class_map", "numbers"]),
+        (["pred=pred", "true=true", "pred_class_map={-1: 2}"], ["pred_class_map", "numbers"]),
+        (["pred=pred", "true=true", "table=nowhere.csv"], ["nowhere.csv cannot be read"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -18,6 +18,7 @@ from .conftest import MINE, Call
 def _signals() -> Iterator[None]:
     """Lightning leaves its own handlers behind when it is interrupted."""
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "own_data.md"
 SMALL = {
     "train": [
         *tiny_overrides("hovernet"), "data/augment=none", "data.num_workers=0", "logger=csv",
-        "data.tiles_per_image=4", "trainer.max_epochs=4", "trainer.check_val_every_n_epoch=4",
+        "data.tiles_per_image=4", "trainer.max_epochs=3", "trainer.check_val_every_n_epoch=3",
         "trainer.num_sanity_val_steps=0", "trainer.enable_progress_bar=false",
         "trainer.enable_model_summary=false", "model.optimizer.lr=3e-3", "trainer=cpu",
     ],

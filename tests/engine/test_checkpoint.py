@@ -129,3 +129,15 @@ def test_pretrained_weights_of_ours_fit_other_classes(
     theirs = checkpoint.build(other).state_dict()
     assert torch.equal(theirs["network.conv_bot.weight"], ours["network.conv_bot.weight"])
     assert theirs["network.decoder.tp.u0.conv.weight"].shape[0] == 3
+
+
+def test_weights_that_learned_on_normalised_stains_say_so_elsewhere(
+    tmp_path: Path, composed: Compose, caplog: pytest.LogCaptureFixture
+) -> None:
+    args = ["train", "model=hovernet", "data=synthetic"]
+    path = saved(composed(*args, "model/normalise=macenko", tiny="hovernet"), tmp_path / "a.ckpt")
+    given = f"model.pretrained={path}"
+    checkpoint.build(composed(*args, given, "model/normalise=macenko", tiny="hovernet"))
+    assert "normalised" not in caplog.text
+    checkpoint.build(composed(*args, given, tiny="hovernet"))
+    assert "normalised stains (macenko)" in caplog.text

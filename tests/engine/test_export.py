@@ -89,6 +89,20 @@ def test_names_of_another_network_are_not_overwritten(
     assert (tmp_path / "out" / "net.tar").is_file()
 
 
+def test_stains_that_the_original_does_not_normalise_are_told(
+    composed: Compose,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("histoseg.engine.checkpoint.require_trained", lambda *_: None)
+    export(cfg_of(composed, "hovernet"))
+    assert "stains" not in caplog.text
+    export(cfg_of(composed, "hovernet", "model/normalise=macenko"))
+    assert "learned on normalised stains" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("arg", "words"),
     [("format=onx", "format=onx: expected one of hovernet"), ("output=net.pth", r"end in \.tar")],

@@ -166,3 +166,14 @@ def test_pixels_that_do_not_count_change_nothing(loss: Loss) -> None:
     assert loss(logits, target, ~everything).isfinite()
     with pytest.raises(ValueError, match="expected keep"):
         loss(logits, target, keep[:1])
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, dice, focal, tversky, unified_focal])
+@pytest.mark.parametrize("given", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_half_precision_is_widened_and_double_kept(loss: Loss, given: torch.dtype) -> None:
+    logits, target = pair(3)
+    value = loss(logits.to(given), target)
+    assert value.dtype == (torch.float64 if given == torch.float64 else torch.float32)
+    torch.testing.assert_close(
+        value.double(), loss(logits.to(given).double(), target), atol=1e-5, rtol=1e-5
+    )

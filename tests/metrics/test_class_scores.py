@@ -52,7 +52,7 @@ def test_pannuke_scores_are_means_of_the_rows() -> None:
 
 def test_detection_is_counted_over_all_images() -> None:
     maps = batch(1)
-    found = scores(ClassScores(CLASSES, radius=3.0), maps)
+    found = scores(ClassScores(CLASSES, radius_um=1.5, mpp=0.5), maps)
     total = 0
     for i in range(len(maps["instances"])):
         true, kind, pred, pred_kind = (tensor[i].numpy() for tensor in maps.values())

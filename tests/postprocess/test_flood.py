@@ -72,3 +72,10 @@ def test_a_tie_that_decides_is_left_to_the_whole_map(monkeypatch: pytest.MonkeyP
     landscape[0, 3] = -0.9
     assert flood(landscape, markers, components).tolist() == [[1, 1, 1, 2, 2]]
     assert len(called) == 1, "without the tie there is no need"
+
+
+def test_another_scikit_image_is_slower_and_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    landscape, markers, components = case(0, None)
+    flooded = flood(landscape, markers, components)
+    monkeypatch.setattr(module, "watershed_raveled", None)
+    assert np.array_equal(flood(landscape, markers, components), flooded)

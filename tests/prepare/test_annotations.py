@@ -225,6 +225,29 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert "images=<folder>" in said.complaint
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("prepare.source.overlap=bigger", "smaller, larger, later"),
+        ("prepare.source.unknown=maybe", "drop, error"),
+        ("prepare.mpp=-1", "above 0"),
+        ("prepare.classes=[nuclei]", "'nuclei'"),
+    ],
+)
+def test_a_mistaken_rule_is_refused(option: str, words: str, tmp_path: Path) -> None:
+    draw(tmp_path, feature(square(2, 2, 8)))
+    said = prepare(tmp_path, option)
+    assert said.code == 1
+    assert words in said.complaint
+
+
+def test_a_warning_comes_once(tmp_path: Path) -> None:
+    draw(tmp_path, feature(square(2, 2, 8)))
+    shutil.copy(tmp_path / "images" / "a.png", tmp_path / "images" / "b.png")
+    said = prepare(tmp_path)
+    assert (said.out + said.err).count("have no annotations") == 1
+
+
 def test_class_names_say_what_is_meant() -> None:
     names = ClassNames({"tumour": ["Tumor", "#FF0000"], "other": None, "blood": 7}, ["Region"])
     assert names.names == ("tumour", "other", "blood")

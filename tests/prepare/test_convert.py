@@ -1,6 +1,6 @@
 import pytest
 
-from histoseg.prepare import problems, summary, twins
+from histoseg.prepare import problems, reasons, summary, twins
 
 
 def row(name: str, split: str = "", group: str = "", **more: object) -> dict[str, object]:
@@ -22,11 +22,11 @@ def test_counts_are_compared_part_by_part() -> None:
 def test_the_table_counts_every_part_and_what_failed() -> None:
     lines = summary(ROWS, ["round"], [["a", "f", "w", "y"], ["gone", "f", "", "y"]]).splitlines()
     assert [line.split() for line in lines[1:]] == [
-        ["-", "0", "0", "0", "1"],
-        ["test", "1", "3", "0", "0"],
-        ["train", "2", "6", "5", "1"],
-        ["all", "3", "9", "5", "2"],
-    ]
+        ["-", "0", "0", "0", "0", "1"],
+        ["test", "1", "3", "0", "3", "0"],
+        ["train", "2", "6", "5", "1", "1"],
+        ["all", "3", "9", "5", "4", "2"],
+    ], "of nine nuclei four have no class"
     assert len({len(line) for line in lines}) == 1
 
 
@@ -40,3 +40,16 @@ def test_a_set_of_one_part_has_one_line() -> None:
 def test_one_picture_in_two_groups_is_told(split: str, group: str, found: int) -> None:
     pair = [row("a", "train", "p", image_sha256="x"), row("b", split, group, image_sha256="x")]
     assert len(twins(pair)) == found
+
+
+def test_reasons_are_counted_without_their_numbers() -> None:
+    report = [
+        ["a", "f", "feature 1", "outside the image of 60 x 60 pixels"],
+        ["b", "f", "feature 2", "outside the image of 1.5 x 7 pixels"],
+        ["b", "f", "feature 3", "unknown class: label 'grade 3', colour None"],
+        ["c", "f", "", "cut short"],
+    ]
+    assert reasons(report).splitlines() == [
+        "       2  outside the image of .. x .. pixels",
+        "       1  unknown class: label 'grade 3', colour None",
+    ]

@@ -158,6 +158,7 @@ def test_failed_items_are_reported_and_refused_unless_skipped(tmp_path: Path) ->
     [
         ({"instances": np.zeros((9, 80), int)}, "instance map 9 x 80"),
         ({"instances": np.full((72, 80), -1)}, "holds -1"),
+        ({"instances": np.full((72, 80), 2**31)}, "holds 2147483648"),
         ({"semantic": np.full((72, 80), 3)}, "holds 3, the set names 2"),
         ({"semantic": None}, "no class map"),
         ({"image": np.zeros((72, 80, 4), np.uint8)}, r"expected uint8 \(H, W, 3\)"),
@@ -171,6 +172,19 @@ def test_an_item_must_hold_together(tmp_path: Path, change: dict[str, object], w
     first = next(iter(Tiny().items(raw)))
     with pytest.raises(UnreadableFileError, match=words):
         Store(tmp_path / "tiny", FACTS).write(first, replace(first.read(), **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["nuclei", "items", "id", "image_sha256"])
+def test_no_class_is_called_like_a_column(name: str, tmp_path: Path) -> None:
+    facts = replace(FACTS, classes=(name,), colours=((1, 2, 3),))
+    with pytest.raises(ContractError, match=f"'{name}'"):
+        Store(tmp_path / "tiny", facts)
+
+
+def test_a_class_map_holds_255_classes(tmp_path: Path) -> None:
+    names = tuple(f"c{k}" for k in range(256))
+    with pytest.raises(ContractError, match="at most 255"):
+        Store(tmp_path / "tiny", replace(FACTS, classes=names, colours=((1, 2, 3),) * 256))
 
 
 def test_ids_name_files_of_their_own(tmp_path: Path) -> None:

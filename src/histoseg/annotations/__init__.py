@@ -13,11 +13,17 @@ from histoseg.annotations.objects import OBJECT_SUFFIXES as OBJECT_SUFFIXES
 from histoseg.annotations.objects import Objects as Objects
 from histoseg.annotations.objects import read_objects as read_objects
 from histoseg.annotations.rasterise import MAX_PIXELS as MAX_PIXELS
+from histoseg.annotations.rasterise import Overlap as Overlap
 from histoseg.annotations.rasterise import Rasterised as Rasterised
 from histoseg.annotations.rasterise import rasterise as rasterise
 from histoseg.annotations.read import DRAWING_SUFFIXES as DRAWING_SUFFIXES
 from histoseg.annotations.read import read_drawing as read_drawing
 from histoseg.annotations.read import read_drawings as read_drawings
 from histoseg.annotations.regions import without_regions as without_regions
+from histoseg.annotations.stream import DrawingStream as DrawingStream
+from histoseg.annotations.stream import stem as stem
+from histoseg.annotations.stream import stream_drawings as stream_drawings
+from histoseg.annotations.traced import traced as traced
 from histoseg.annotations.type_info import TypeInfo as TypeInfo
 from histoseg.annotations.type_info import read_type_info as read_type_info
+from histoseg.annotations.xml_file import number as number

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from histoseg.annotations.collect import Collector, Said
+from histoseg.annotations.collect import Collector, Said, as_number, as_score
 from histoseg.annotations.drawing import Drawing
 from histoseg.annotations.json_file import read_json
 from histoseg.annotations.rasterise import check_size
@@ -43,17 +43,15 @@ def drawings_of(content: Any, path: Path) -> dict[str, Drawing]:
     """`read_coco` of parsed JSON; ``path`` is for messages."""
     if not is_coco(content):
         raise UnreadableFileError(f"{path} is not COCO: expected lists 'images' and 'annotations'")
-    images = _by_id(content["images"], path, "images")
-    kinds = _by_id(content.get("categories") or [], path, "categories")
-    sizes = {key: _size(image, path) for key, image in images.items()}
+    images = by_id(content["images"], path, "images")
+    kinds = by_id(content.get("categories") or [], path, "categories")
+    sizes = {key: size_of(image, path) for key, image in images.items()}
     found = {key: Collector() for key in images}
     for n, annotation in enumerate(content["annotations"]):
-        key = annotation.get("image_id") if isinstance(annotation, dict) else None
+        key = _key(annotation.get("image_id")) if isinstance(annotation, dict) else None
         if key not in found:
             raise UnreadableFileError(f"{path}, annotations[{n}]: there is no image {key!r}")
-        where = f"annotation {annotation.get('id', n)}"
-        said = _said(kinds.get(annotation.get("category_id")))
-        _add(found[key], where, annotation, sizes[key], said)
+        add_annotation(found[key], n, annotation, kinds, sizes[key])
     drawings = {
         str(images[key]["file_name"]): collector.drawing(sizes[key], image=images[key]["file_name"])
         for key, collector in found.items()
@@ -63,6 +61,20 @@ def drawings_of(content: Any, path: Path) -> dict[str, Drawing]:
     return drawings
 
 
+def add_annotation(
+    found: Collector,
+    n: int,
+    annotation: Mapping[str, Any],
+    kinds: Mapping[Any, Mapping[str, Any]],
+    size: tuple[int, int],
+) -> None:
+    """Gather what annotation number ``n`` draws on an image of a size."""
+    key = annotation.get("id", n)
+    said = _said(kinds.get(_key(annotation.get("category_id"))))
+    said |= {"score": as_score(annotation.get("score")), "number": as_number(key)}
+    _add(found, f"annotation {key}", annotation, size, said)
+
+
 def is_coco(content: Any) -> bool:
     """Whether parsed JSON looks like COCO."""
     return isinstance(content, dict) and all(
@@ -70,15 +82,24 @@ def is_coco(content: Any) -> bool:
     )
 
 
-def _by_id(rows: Any, path: Path, name: str) -> dict[Any, dict[str, Any]]:
+def _key(value: Any) -> int | str | None:
+    """What can be an id; lists and mappings cannot."""
+    return value if isinstance(value, (int, str)) else None
+
+
+def by_id(rows: Any, path: Path, name: str) -> dict[Any, dict[str, Any]]:
+    """Rows of one of COCO's lists by their id."""
     need = ("id", "file_name") if name == "images" else ("id", "name")
+    if not isinstance(rows, list):
+        raise UnreadableFileError(f"{path}: its {name} are no list")
     for n, row in enumerate(rows):
         if not isinstance(row, dict) or any(not isinstance(row.get(k), (int, str)) for k in need):
             raise UnreadableFileError(f"{path}, {name}[{n}]: expected a mapping with {need}")
     return {row["id"]: row for row in rows}
 
 
-def _size(image: Mapping[str, Any], path: Path) -> tuple[int, int]:
+def size_of(image: Mapping[str, Any], path: Path) -> tuple[int, int]:
+    """(height, width) of one of COCO's images."""
     height, width = image.get("height"), image.get("width")
     name = f"image {image['file_name']} of {path}"
     if not isinstance(height, int) or not isinstance(width, int):

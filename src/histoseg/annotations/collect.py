@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -18,6 +18,9 @@ class Said(TypedDict, total=False):
 
     label: str | None
     colour: tuple[int, int, int] | None
+    score: float | None
+    number: int | None
+    detected: bool
 
 
 class Collector:
@@ -48,13 +51,15 @@ class Collector:
                 boxes (R, 4, 2).
             check: Whether the outline must have an area and not cross itself. Not for outlines
                 through pixel centres, which fold on themselves where an object is a pixel thick.
-            said: Label and colour.
+            said: Label, colour, score and number.
         """
         try:
             if isinstance(rings, np.ndarray):
                 arrays = list(self._finite(rings))
             else:
                 arrays = [self._points(ring) for ring in rings]
+            if not arrays:
+                raise ValueError("it has no outline")
             if check:
                 arrays = _simple(arrays)
         except ValueError as error:
@@ -64,7 +69,11 @@ class Collector:
 
     def line(self, where: str, points: Any, **said: Unpack[Said]) -> None:
         """Add an open line: an object where it ends at its start, else dropped."""
-        array = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        try:
+            array = _numbers(points)
+        except ValueError as error:
+            self.drop(where, str(error))
+            return
         if len(array) > 3 and np.array_equal(array[0], array[-1]):
             self.polygon(where, [array], **said)
         else:
@@ -97,6 +106,12 @@ class Collector:
             return
         self.shapes += [Shape("point", row[None], where=where, **said) for row in array]
 
+    def taken(self) -> Iterator[Shape | Dropped]:
+        """Hand over what was gathered, and forget it."""
+        yield from self.shapes
+        yield from self.dropped
+        self.shapes, self.dropped = [], []
+
     def drop(self, where: str, why: str) -> None:
         """Note that something was left out."""
         self.dropped.append(Dropped(where, why))
@@ -111,13 +126,7 @@ class Collector:
         return Drawing(tuple(self.shapes), tuple(self.dropped), size, mpp, image)
 
     def _points(self, points: Any) -> Array:
-        try:
-            array = np.asarray(points, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"its points are not numbers: {error}") from error
-        if array.ndim != 2 or array.shape[1] < 2 or not len(array):
-            raise ValueError(f"its points have shape {array.shape}, expected (K, 2)")
-        array = self._finite(array[:, :2])
+        array = self._finite(_numbers(points))
         return array[:-1] if len(array) > 1 and (array[0] == array[-1]).all() else array
 
     def _finite(self, array: Array) -> Array:
@@ -127,6 +136,30 @@ class Collector:
         if np.abs(array).max() > FARTHEST:
             raise ValueError(f"a coordinate is {np.abs(array).max():.3g}, no image is that large")
         return np.asarray(array)
+
+
+def as_score(value: Any) -> float | None:
+    """A number in [0, 1] as it is; None for anything else."""
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+    return float(value) if usable else None
+
+
+def as_number(value: Any) -> int | None:
+    """A whole number of 1 or more as it is, also as text; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value)
+    return value if type(value) is int and 0 < value < 2**63 else None
+
+
+def _numbers(points: Any) -> Array:
+    """X and y of points, (K, 2), float64; what else is said of them is left out."""
+    try:
+        array = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"its points are not numbers: {error}") from error
+    if array.ndim != 2 or array.shape[1] < 2 or not len(array):
+        raise ValueError(f"its points have shape {array.shape}, expected (K, 2)")
+    return array[:, :2]
 
 
 def _simple(rings: list[Array]) -> list[Array]:

@@ -73,8 +73,10 @@ def zip_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, by
                         " the size of the zip, a bomb: refused"
                     )
                 yield info.filename, content
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        # RuntimeError: zipfile's word for encrypted; NotImplementedError, its child: other packing
+    except (
+        *(OSError, EOFError, zipfile.BadZipFile, zlib.error),
+        *(RuntimeError, UnicodeError),  # encrypted or packed otherwise; names that are no text
+    ) as error:
         raise UnreadableFileError(f"{path} cannot be read as a zip: {error}") from error
 
 
@@ -87,7 +89,7 @@ def is_zip_of(path: Path, suffixes: tuple[str, ...]) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.lower().endswith(suffixes) for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, NotImplementedError, UnicodeError) as error:
         raise UnreadableFileError(f"{path} cannot be read as a zip: {error}") from error
 
 

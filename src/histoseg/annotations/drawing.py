@@ -32,7 +32,11 @@ class Shape:
             the outline is a hole, one outside it is a part that lies apart.
         label: Name of its class, as the file says it.
         colour: Of its pen or class, RGB of 0..255, as the file says it.
+        score: How sure a program is of it, in [0, 1], where the file says it.
+        number: Its id, 1 or more, where the file gives whole numbers.
         where: Its place in the file, for messages: "graphic 12".
+        detected: Whether the file says that it is an object that a program found, and so no region
+            that a person drew around objects.
     """
 
     kind: Literal["polygon", "point"]
@@ -40,7 +44,10 @@ class Shape:
     holes_xy: tuple[Array, ...] = ()
     label: str | None = None
     colour: tuple[int, int, int] | None = None
+    score: float | None = None
+    number: int | None = None
     where: str = ""
+    detected: bool = False
 
     def scaled(self, factor_xy: tuple[float, float]) -> Shape:
         """The same object on an image that is ``factor_xy`` times as wide and high."""

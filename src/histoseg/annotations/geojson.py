@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from histoseg.annotations.collect import Collector, Said
+from histoseg.annotations.collect import Collector, Said, as_score
 from histoseg.annotations.drawing import Drawing
 from histoseg.annotations.json_file import read_json
 from histoseg.errors import UnreadableFileError
 
+DETECTED = frozenset({"detection", "cell"})
 NO_OBJECTS = frozenset({"tile", "tmacore", "tma_core", "root"})
 
 
@@ -42,23 +43,32 @@ def drawing_of(content: Any, path: Path) -> Drawing:
     """`read_geojson` of parsed JSON; ``path`` is for messages."""
     found = Collector()
     for n, feature in enumerate(_features(content, path)):
-        where = f"feature {n}"
-        if not isinstance(feature, dict) or feature.get("type") != "Feature":
-            found.drop(where, "its type is not 'Feature'")
-            continue
-        properties = feature.get("properties") or {}
-        if not isinstance(properties, dict):
-            found.drop(where, "its 'properties' are no mapping")
-            continue
-        kind = str(properties.get("objectType", properties.get("object_type", "")))
-        if kind.lower() in NO_OBJECTS:
-            found.drop(where, f"a {kind}, not an object")
-            continue
-        geometry = feature.get("nucleusGeometry") or feature.get("geometry")
-        for part, one in enumerate(_geometries(geometry)):
-            place = where if not part else f"{where}, part {part}"
-            _add(found, place, one, _said(properties.get("classification")))
+        add_feature(found, n, feature)
     return found.drawing()
+
+
+def add_feature(found: Collector, n: int, feature: Any) -> None:
+    """Gather what feature number ``n`` draws."""
+    where = f"feature {n}"
+    if not isinstance(feature, dict) or feature.get("type") != "Feature":
+        found.drop(where, "its type is not 'Feature'")
+        return
+    properties = feature.get("properties") or {}
+    if not isinstance(properties, dict):
+        found.drop(where, "its 'properties' are no mapping")
+        return
+    kind = str(properties.get("objectType", properties.get("object_type", "")))
+    if kind.lower() in NO_OBJECTS:
+        found.drop(where, f"a {kind}, not an object")
+        return
+    geometry = feature.get("nucleusGeometry") or feature.get("geometry")
+    said = _said(properties.get("classification"))
+    said["detected"] = kind.lower() in DETECTED
+    measurements = properties.get("measurements")
+    if isinstance(measurements, dict):
+        said["score"] = as_score(measurements.get("Probability"))
+    for part, one in enumerate(_geometries(geometry)):
+        _add(found, where if not part else f"{where}, part {part}", one, said)
 
 
 def is_geojson(content: Any) -> bool:

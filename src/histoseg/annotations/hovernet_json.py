@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from histoseg.annotations.collect import Collector
+from histoseg.annotations.collect import Collector, as_number, as_score
 from histoseg.annotations.drawing import Drawing
 from histoseg.annotations.json_file import read_json
 from histoseg.errors import UnreadableFileError
@@ -41,16 +41,31 @@ def drawing_of(content: Any, path: Path) -> Drawing:
     found = Collector(origin=0)
     # older releases have no 'nuc': the file itself is the mapping
     for key, nucleus in content.get("nuc", content).items():
-        where = f"nucleus {key}"
-        if not isinstance(nucleus, dict) or not isinstance(nucleus.get("contour"), list):
-            found.drop(where, "it has no contour")
-            continue
-        kind = nucleus.get("type")
-        label = str(kind) if isinstance(kind, int) and kind > 0 else None
-        found.polygon(where, [nucleus["contour"]], check=False, label=label)
-    mag = content.get("mag")
-    usable = isinstance(mag, (int, float)) and mag > 0
-    return found.drawing(mpp=OBJECTIVE_MPP / mag if usable else None)
+        add_nucleus(found, key, nucleus)
+    return found.drawing(mpp=mpp_of(content.get("mag")))
+
+
+def add_nucleus(found: Collector, key: Any, nucleus: Any) -> None:
+    """Gather what the nucleus of a key draws."""
+    where = f"nucleus {key}"
+    if not isinstance(nucleus, dict) or not isinstance(nucleus.get("contour"), list):
+        found.drop(where, "it has no contour")
+        return
+    kind = nucleus.get("type")
+    found.polygon(
+        where,
+        [nucleus["contour"]],
+        check=False,
+        label=str(kind) if isinstance(kind, int) and kind > 0 else None,
+        score=as_score(nucleus.get("type_prob")),
+        number=as_number(key),
+        detected=True,
+    )
+
+
+def mpp_of(mag: Any) -> float | None:
+    """Micrometres per pixel of a magnification; None where it is none."""
+    return OBJECTIVE_MPP / mag if isinstance(mag, (int, float)) and mag > 0 else None
 
 
 def is_hovernet_json(content: Any) -> bool:

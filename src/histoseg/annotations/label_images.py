@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngImageFile
 from scipy.io import loadmat, whosmat
 from scipy.sparse import issparse
 
+from histoseg.annotations.mat_tags import check_tags
 from histoseg.annotations.rasterise import check_size
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
@@ -99,6 +100,7 @@ def read_mat(path: Path) -> dict[str, Array]:
     """
     try:
         _check_version_4(path)
+        check_tags(path)
         for name, shape, _ in whosmat(path):
             if len(shape) > 1:  # before loading: a sparse or packed array may be of any size
                 check_size((max(shape[0], 1), max(shape[1], 1)), f"{name} of {path}")

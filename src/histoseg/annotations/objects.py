@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from histoseg.annotations.label_images import (
 )
 from histoseg.annotations.rasterise import check_size, rasterise
 from histoseg.annotations.read import read_drawing
+from histoseg.annotations.regions import without_regions
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
 
@@ -54,13 +55,16 @@ def read_objects(
             counts as it is. An object whose label is unknown stays, without class, and is reported.
 
     Returns:
-        The maps. Of overlapping objects the smaller lies on top.
+        The maps. Of overlapping objects the smaller lies on top; regions around objects are left
+        out, as by `without_regions`.
 
     Raises:
         UnreadableFileError: If it cannot be read, or is of another size.
     """
     if path.suffix.lower() not in LABEL_SUFFIXES:
         drawing = read_drawing(path)
+        shapes, around = without_regions(drawing.shapes)
+        drawing = replace(drawing, shapes=shapes, dropped=drawing.dropped + around)
         size = size or drawing.size or _reach(drawing.shapes)
         check_size(size, f"the map of {path}")
         return _painted(drawing, size, classes)

@@ -17,7 +17,8 @@ def without_regions(shapes: Sequence[Shape]) -> tuple[tuple[Shape, ...], tuple[D
         shapes: The objects of one image.
 
     Returns:
-        Shapes that hold the centres of fewer than ``HOLDS`` others, and the rest as dropped.
+        Shapes that hold the centres of fewer than ``HOLDS`` others or were detected by a program,
+        and the rest as dropped.
     """
     areas = [i for i, shape in enumerate(shapes) if shape.kind == "polygon"]
     boxes = [
@@ -33,6 +34,7 @@ def without_regions(shapes: Sequence[Shape]) -> tuple[tuple[Shape, ...], tuple[D
         outline = shapely.make_valid(shapely.Polygon(shapes[areas[k]].exterior_xy))
         held[k] = int(shapely.contains(outline, centres[others]).sum())
     regions = {areas[k]: count for k, count in held.items() if count >= HOLDS}
+    regions = {i: count for i, count in regions.items() if not shapes[i].detected}
     kept = tuple(shape for i, shape in enumerate(shapes) if i not in regions)
     return kept, tuple(
         Dropped(shapes[i].where, f"a region around {count} other objects, not an object")

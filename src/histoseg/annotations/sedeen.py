@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from histoseg.annotations.collect import Collector, Said
+from histoseg.annotations.collect import Collector, Said, as_score
 from histoseg.annotations.drawing import Drawing
 from histoseg.annotations.xml_file import number, read_xml
 from histoseg.errors import UnreadableFileError
@@ -66,7 +66,8 @@ def drawings_of(root: Element, path: Path) -> dict[str, Drawing]:
 def _add(found: Collector, where: str, graphic: Element) -> None:
     kind = graphic.get("type", "")
     points = [_numbers(p.text) for p in graphic.iterfind("point-list/point")]
-    said = Said(label=_label(graphic), colour=_colour(graphic))
+    score = as_score(number(graphic.get("description") or ""))
+    said = Said(label=_label(graphic), colour=_colour(graphic), score=score)
     if kind in NOTES or kind not in {*AREAS, *POINTS, "ellipse", "polyline"}:
         found.drop(where, f"of type {kind!r}, not an area")
     elif not points:

@@ -13,6 +13,8 @@ VERBS = {
     "predict": "run it on images: histoseg predict ckpt=<run> input=<folder> output=<folder>",
     "export": "write it for another program: histoseg export ckpt=<run> output=<file.tar>",
     "patches": "cut images into patches on disk: histoseg patches data=consep split=train",
+    "convert": "nuclei from one format to others: histoseg convert input=<file> to=[geojson,coco]",
+    "check": "what QuPath would refuse of a GeoJSON: histoseg check input=<file>",
     "view": "look at augmented samples before training: histoseg view data=pannuke n=16",
 }
 

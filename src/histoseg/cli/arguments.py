@@ -42,15 +42,14 @@ def help_text(verb: str) -> str:
     settings = text.partition("\n\n")[2].partition("\nhydra:")[0]
     defaults = yaml.safe_load(text)["defaults"]
     groups = [key for entry in defaults if isinstance(entry, dict) for key in entry]
+    offers = _offers(groups)
     return "\n".join(
         [
             f"usage: histoseg {verb} key=value ...",
             "",
             f"  {VERBS[verb]}",
             "",
-            "choices",
-            *(f"  {line}" for line in _offers(groups)),
-            "",
+            *(["choices", *(f"  {line}" for line in offers), ""] if offers else []),
             "settings; those of a choice by its name: data.batch_size=4 (--cfg job shows all)",
             *(f"  {line}" for line in settings.strip().split("\n")),
             "",

@@ -71,6 +71,8 @@ def _to_hovernet(module: Module, output: Path) -> None:
     if module.classes:
         path = write_type_info(output.parent, module.classes, module.colours)
         says += f" --type_info_path={path}"
+    if module.normalise is not None:
+        log.warning("the model learned on normalised stains, and the original does not normalise")
     log.info("%s written; the original takes --model_path=%s %s", output, output, says)
 
 

@@ -15,6 +15,7 @@ from histoseg.errors import (
     CheckpointError,
     ContractError,
     DatasetNotFoundError,
+    MissingExtraError,
     NonFiniteLossError,
     SlideError,
     UnreadableFileError,
@@ -24,7 +25,7 @@ from histoseg.errors import (
 TRACE, OURS = "HYDRA_FULL_ERROR", "HISTOSEG_PLAIN_ERRORS"
 COMPLETE = (
     *(ContractError, DatasetNotFoundError, UnreadableFileError),
-    *(CheckpointError, NonFiniteLossError, SlideError, WorkerDiedError),
+    *(CheckpointError, MissingExtraError, NonFiniteLossError, SlideError, WorkerDiedError),
 )
 DELIBERATE = (ValueError, OSError, RuntimeError)  # when it is our code that raises them
 INTERRUPTED = 130  # exit code of a shell for Ctrl-C

@@ -19,6 +19,7 @@ from histoseg.prepare import (
     convert,
     obtain,
     problems,
+    reasons,
     summary,
     twins,
 )
@@ -61,6 +62,9 @@ def prepare(cfg: DictConfig) -> dict[str, Any]:
     expected = recipe.expected
     mark = store.finish(problems(store.rows(), expected.counts or {}, expected.stated_by))
     log.info("%s", summary(store.rows(), facts.classes, store.report()))
+    why = reasons(store.report())
+    if why:
+        log.info("report.csv, by reason:\n%s", why)
     for sentence in twins(store.rows()):
         log.warning(sentence)
     log.info("%s: %s", recipe.name, cfg.output)

@@ -216,7 +216,7 @@ def _write_unpaired(folder: Path, reader: PairReader, counted: Counted) -> None:
         if rows:
             write_csv(folder / name, columns, rows)  # type: ignore[arg-type]
     if counted.dropped:
-        log.warning("%d objects could not be read: dropped.csv", len(counted.dropped))
+        log.warning("%d objects of the files are left out: dropped.csv", len(counted.dropped))
 
 
 def _write_worst(folder: Path, reader: PairReader, made: Report, cfg: DictConfig) -> None:
@@ -255,8 +255,18 @@ def _check_settings(cfg: DictConfig) -> None:
     for key in ("radius", "radius_um", "mpp"):
         if cfg[key] is not None and not (isinstance(cfg[key], int | float) and cfg[key] > 0):
             raise ValueError(f"{key}={cfg[key]}: expected a number above 0")
-    if not 0 < cfg.confidence < 1 or cfg.bootstrap < 0:
+    if not 0 < cfg.confidence < 1 or type(cfg.bootstrap) is not int or cfg.bootstrap < 0:
         raise ValueError(
             f"confidence={cfg.confidence} bootstrap={cfg.bootstrap}: expected a share such as 0.95 "
             "and a number of draws, 0 for none"
         )
+    _check_classes(cfg)
+
+
+def _check_classes(cfg: DictConfig) -> None:
+    for key in ("true_class_map", "pred_class_map"):
+        pairs = dict(cfg[key] or {}).items()
+        if not all(type(k) is int and k >= 0 for pair in pairs for k in pair):
+            raise ValueError(f"{key}={cfg[key]}: expected numbers, class stored: class wanted")
+    if cfg.classes is not None and len(set(cfg.classes)) < len(cfg.classes):
+        raise ValueError(f"classes={cfg.classes}: each needs a name of its own")

@@ -26,10 +26,13 @@ def build_trainer(cfg: DictConfig, callbacks: list[pl.Callback] | None = None) -
         warnings.filterwarnings("ignore", message)
     if callbacks is None:
         callbacks = list(instantiate(cfg.callbacks).values())
+    loggers = list(instantiate(cfg.logger).values())
+    if not loggers:  # which this one refuses to be without
+        callbacks = [c for c in callbacks if not isinstance(c, pl.callbacks.LearningRateMonitor)]
     saves = any(isinstance(c, pl.callbacks.ModelCheckpoint) for c in callbacks)
     options: dict[str, Any] = {
         "callbacks": callbacks,
-        "logger": list(instantiate(cfg.logger).values()),
+        "logger": loggers,
         "enable_checkpointing": saves,
     }
     trainer: pl.Trainer = instantiate(cfg.trainer, **options)

@@ -14,12 +14,12 @@ def cross_entropy(logits: Tensor, target: Tensor, keep: Tensor | None = None) ->
     Probabilities are kept in [1e-7, 1 - 1e-7]: a pixel beyond these gives no gradient.
 
     Args:
-        logits: (B, C, H, W), any floating type; computed in float32.
+        logits: (B, C, H, W), any floating type; computed in at least float32.
         target: Class of each pixel (B, H, W), int64 in 0..C-1.
         keep: Pixels that count (B, H, W), bool; None for all.
 
     Returns:
-        The loss, a float32 scalar.
+        The loss, a scalar.
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -33,7 +33,7 @@ def cross_entropy(logits: Tensor, target: Tensor, keep: Tensor | None = None) ->
         tensor(0.6931)
     """
     check_pair(logits, target)
-    probability = logits.float().softmax(dim=1)
+    probability = at_least_float32(logits).softmax(dim=1)
     picked = probability.gather(1, target.unsqueeze(1))
     return -kept_mean(picked.clamp(1e-7, 1 - 1e-7).log(), keep)
 

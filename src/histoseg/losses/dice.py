@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from histoseg.losses.cross_entropy import check_pair
+from histoseg.losses.cross_entropy import at_least_float32, check_pair
 from histoseg.losses.kept import keep_weight
 
 
@@ -15,12 +15,12 @@ def dice(logits: Tensor, target: Tensor, keep: Tensor | None = None) -> Tensor:
     The background is a class like the others. A class that the batch lacks costs up to 1.
 
     Args:
-        logits: (B, C, H, W), any floating type; computed in float32.
+        logits: (B, C, H, W), any floating type; computed in at least float32.
         target: Class of each pixel (B, H, W), int64 in 0..C-1.
         keep: Pixels that count (B, H, W), bool; None for all.
 
     Returns:
-        The loss, a float32 scalar in [0, C].
+        The loss, a scalar in [0, C].
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -33,9 +33,9 @@ def dice(logits: Tensor, target: Tensor, keep: Tensor | None = None) -> Tensor:
         tensor(1.3332)
     """
     check_pair(logits, target)
-    probability = logits.float().softmax(dim=1)
+    probability = at_least_float32(logits).softmax(dim=1)
     classes = torch.arange(logits.shape[1], device=logits.device).view(1, -1, 1, 1)
-    truth = (target.unsqueeze(1) == classes).float()
+    truth = (target.unsqueeze(1) == classes).to(probability.dtype)
     if keep is not None:
         weight = keep_weight(keep, probability)
         probability, truth = probability * weight, truth * weight

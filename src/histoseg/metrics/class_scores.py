@@ -18,6 +18,9 @@ from histoseg.metrics.functional.pq import quality
 from histoseg.metrics.image_mean import UNIT, fixed_point, means
 from histoseg.metrics.label_maps import label_maps
 
+USUAL_MPP = 0.25
+"""Micrometres per pixel of a scan at 40x, which most of the published sets are."""
+
 
 class ClassScores(Metric):
     """Are nuclei found, outlined and classified well.
@@ -33,7 +36,8 @@ class ClassScores(Metric):
 
     Args:
         classes: Names of the classes 1..K; without any, only ``bpq`` and ``f1_detection``.
-        radius: Largest distance of paired centres, in pixels: 12 at 0.25 µm/px, 6 at 0.5.
+        radius_um: Largest distance of paired centres, µm; 3 are the paper's 12 pixels at 40x.
+        mpp: Micrometres per pixel of the maps; None where unknown, which is taken for 0.25.
         kwargs: Passed on to ``torchmetrics.Metric``.
     """
 
@@ -45,10 +49,16 @@ class ClassScores(Metric):
     panoptic: Tensor
     detection: Tensor
 
-    def __init__(self, classes: Sequence[str], radius: float = 12.0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        classes: Sequence[str],
+        radius_um: float = 3.0,
+        mpp: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.classes = tuple(classes)
-        self.radius = radius
+        self.radius = radius_um / (mpp or USUAL_MPP)  # pixels
         rows = 1 + len(self.classes)
         shapes = {"total": (1 + rows,), "count": (1 + rows,), "panoptic": (rows, 4)}
         for name, shape in (shapes | {"detection": (5, rows)}).items():

@@ -162,6 +162,7 @@ class HoVerNet(Module):
         if "histoseg" in content:
             state, prefix = content["state_dict"], "network."
             found = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            self._warn_of_stains(path, content["histoseg"]["model"].get("normalise"))
         else:
             state = official.read_official(path)
             whole = any(key.startswith("decoder.") for key in state)
@@ -177,6 +178,16 @@ class HoVerNet(Module):
             self.untrained = why
             _log.info("%s: what starts anew is the %s", path, why)
         self.network.load_state_dict(weights)
+
+    def _warn_of_stains(self, path: Path, learned: Mapping[str, Any] | None) -> None:
+        """Say that weights learned on other stains: what normalises is not in them."""
+        if learned and self.normalise is None:
+            _log.warning(
+                "%s learned on normalised stains (%s), and this model takes images as they are: "
+                "load it by ckpt=, or set model/normalise= as there",
+                path,
+                learned.get("method", learned.get("_target_")),
+            )
 
 
 def _check_terms(losses: Mapping[str, ClassLoss | None], weights: Mapping[str, float]) -> None:

@@ -62,8 +62,13 @@ def _hull_areas(contours: Sequence[Array]) -> Array:
     """
     hulls = [cv2.convexHull(contour.astype(np.int32, copy=False)) for contour in contours]
     inner = np.array([cv2.contourArea(hull) for hull in hulls])
-    sides = np.array([hull.max(axis=0)[0] - hull.min(axis=0)[0] for hull in hulls])
+    points, starts = np.concatenate(contours), _starts(contours)
+    sides = np.maximum.reduceat(points, starts) - np.minimum.reduceat(points, starts)
     return np.asarray(inner + sides.sum(axis=1) + 1)
+
+
+def _starts(contours: Sequence[Array]) -> Array:
+    return np.cumsum([0, *map(len, contours[:-1])])
 
 
 def _lengths(contours: Sequence[Array]) -> Array:

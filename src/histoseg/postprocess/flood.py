@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from skimage.segmentation import watershed
-from skimage.segmentation._watershed_cy import watershed_raveled
 
 from histoseg.contracts import Array
+
+try:  # the kernel of `watershed`, which is not public: without it all is slower, and the same
+    from skimage.segmentation._watershed_cy import watershed_raveled
+except ImportError:
+    watershed_raveled: Any = None  # type: ignore[no-redef]
 
 _TRIED = 32  # tied pairs, each in a component of its own
 
@@ -56,7 +62,7 @@ def flood(landscape: Array, markers: Array, components: Array) -> Array:
     for step in (-width - 2, -1, 1, width + 2):
         front |= free.ravel().take(framed + step) > 0
     framed, component = framed[front], component[front]
-    ties = _ties(landscape.ravel()[seeds[front]], component)
+    ties = None if watershed_raveled is None else _ties(landscape.ravel()[seeds[front]], component)
     grown = None if ties is None else _grow(terrain, framed, component, free, output, ties)
     if grown is None:
         whole: Array = watershed(landscape, markers, mask=components > 0)  # type: ignore[no-untyped-call]

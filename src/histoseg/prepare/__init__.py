@@ -7,6 +7,7 @@ from histoseg.prepare.class_names import ClassNames as ClassNames
 from histoseg.prepare.conic import CoNIC as CoNIC
 from histoseg.prepare.convert import convert as convert
 from histoseg.prepare.convert import problems as problems
+from histoseg.prepare.convert import reasons as reasons
 from histoseg.prepare.convert import summary as summary
 from histoseg.prepare.convert import twins as twins
 from histoseg.prepare.download import fetch as fetch

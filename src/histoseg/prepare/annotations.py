@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import glob
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-from histoseg.annotations import LABEL_SUFFIXES, OBJECT_SUFFIXES, Drawing, read_drawings
+from histoseg.annotations import LABEL_SUFFIXES, OBJECT_SUFFIXES, Drawing, Overlap, read_drawings
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
 from histoseg.prepare.class_names import Classes, ClassNames, Said
 from histoseg.prepare.item import Item, RawItem
@@ -49,7 +50,7 @@ class OwnAnnotations:
 
     Raises:
         ContractError: If ``annotations`` or ``images`` is missing.
-        ValueError: If ``classes`` contradict themselves.
+        ValueError: If ``classes`` contradict themselves, or a setting is none of its choices.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class OwnAnnotations:
         classes: Classes | None = None,
         unwanted: Sequence[Said] = (),
         unknown: Literal["drop", "error"] = "drop",
-        overlap: Literal["smaller", "larger", "later"] = "smaller",
+        overlap: Overlap = "smaller",
         regions: bool = False,
         group_pattern: str | None = None,
         mpp: float | None = None,
@@ -70,6 +71,10 @@ class OwnAnnotations:
             )
         self.annotations, self.images = str(annotations), str(images)
         self.group_pattern = group_pattern
+        _check_choice("unknown", unknown, ("drop", "error"))
+        _check_choice("overlap", overlap, get_args(Overlap))
+        if mpp is not None and not (mpp > 0 and math.isfinite(mpp)):
+            raise ValueError(f"mpp={mpp}: expected micrometres per pixel, above 0")
         names = ClassNames(classes, unwanted) if classes else None
         self._rules = Rules(names, unknown, overlap, regions, mpp)
 
@@ -102,6 +107,11 @@ class OwnAnnotations:
         if match is None:
             raise ContractError(f"group_pattern {self.group_pattern!r} finds no group in {stem!r}")
         return match[0]
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}={value}: expected one of {', '.join(choices)}")
 
 
 def _files(source: str, images: set[Path]) -> list[Path]:

@@ -6,6 +6,9 @@ from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
 from histoseg.prepare.item import Item
 
+HIGHEST = 2**31 - 1
+"""Id that a stored map of int32 can hold."""
+
 
 def check_item(item: Item, name: str, classes: int) -> None:
     """Refuse an item that does not hold together.
@@ -50,7 +53,9 @@ def _check_map(array: Array, what: str, name: str, size: tuple[int, ...]) -> Non
     )
     whole = array.dtype.kind in "bui"
     _check(whole, name, f"its {what} is {array.dtype}; expected whole numbers")
-    _check(int(array.min()) >= 0, name, f"its {what} holds {array.min()}; expected 0 or more")
+    low, high = int(array.min()), int(array.max())
+    fits = low >= 0 and high <= HIGHEST
+    _check(fits, name, f"its {what} holds {low}..{high}; expected 0 to {HIGHEST}")
 
 
 def _check(fits: bool, name: str, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -105,14 +106,18 @@ def summary(
     Returns:
         Lines of text.
     """
-    columns = ["nuclei", *classes, "dropped or failed"]
+    columns = ["nuclei", *classes, "no class", "dropped or failed"]
+    if not any(_classless(row, classes) for row in rows):
+        columns.remove("no class")
     split = {row["id"]: row["split"] for row in rows}
     lost = Counter(split.get(item, "") for item, *_ in report)
     parts = sorted({row["split"] for row in rows} | set(lost))
     table = [["part", "images", *columns]]
     for part in parts:
         chosen = [row for row in rows if row["split"] == part]
-        counts = [sum(row[name] for row in chosen) for name in columns[:-1]]
+        counts = [sum(row[name] for row in chosen) for name in ("nuclei", *classes)]
+        if "no class" in columns:
+            counts.append(sum(_classless(row, classes) for row in chosen))
         table.append([part or "-", *(str(n) for n in (len(chosen), *counts, lost[part]))])
     if len(parts) > 1:
         sums = [sum(int(line[i]) for line in table[1:]) for i in range(1, len(table[0]))]
@@ -122,3 +127,26 @@ def summary(
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
         for line in table
     )
+
+
+def _classless(row: Mapping[str, Any], classes: Sequence[str]) -> int:
+    """Nuclei of an item that have no class, in a set with classes."""
+    return int(row["nuclei"] - sum(row[name] for name in classes)) if classes else 0
+
+
+def reasons(report: Sequence[Sequence[str]], most: int = 5) -> str:
+    """Write the most frequent reasons why something was left out, for people.
+
+    Args:
+        report: Rows of ``report.csv``.
+        most: How many reasons.
+
+    Returns:
+        A line for each, with its count; numbers in it stand as "..", but for those of labels.
+    """
+    whys = Counter(
+        why if why.startswith("unknown class") else re.sub(r"\d[\d.]*", "..", why)
+        for *_, where, why in report
+        if where
+    )
+    return "\n".join(f"{count:>8}  {why}" for why, count in whys.most_common(most))

@@ -21,6 +21,7 @@ from histoseg.writers.files import FORBIDDEN, whole_file
 
 FORMAT = 1
 MARK, JOURNAL = "dataset.json", ".journal.jsonl"
+MOST_CLASSES = 255  # in a class map of uint8
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ class Store:
             raise ContractError(
                 f"classes {list(facts.classes)} need one colour each, and names of their own; "
                 f"there are {len(facts.colours)} colours"
+            )
+        taken = sorted({*COLUMNS, "items", "image_sha256"} & set(facts.classes))
+        if taken or len(facts.classes) > MOST_CLASSES:
+            raise ContractError(
+                f"{len(facts.classes)} classes, of which {taken or 'none'} are called like a column"
+                f" of items.csv; at most {MOST_CLASSES} fit, under other names"
             )
         self.root, self.facts = root, facts
         stored = {"format": FORMAT, "version": __version__, **asdict(facts), "r": recipe or {}}

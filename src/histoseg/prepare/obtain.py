@@ -36,24 +36,25 @@ def obtain(
         UnreadableFileError: If an archive is not what its source states, or damaged.
         OSError: If the disk is too small.
     """
-    gone = not _is_there(source, raw)
+    found, settled = _found(source, raw), False
     try:
-        for archive in archives if gone and download else ():
+        for archive in archives if not found and download else ():
             if archive.url is not None:
                 fetch(archive, raw)
         for path, archive in _files(archives, raw).items():
-            if gone or _waits(path, archive):
+            if not found or _waits(path, archive):
                 _settle(path, archive, raw)
-        return list(source.items(raw))
+                settled = True
+        return list(source.items(raw)) if settled or not found else found
     except DatasetNotFoundError as error:
         raise DatasetNotFoundError(f"{error}. {by_hand}".rstrip(" .")) from error
 
 
-def _is_there(source: Source, raw: Path) -> bool:
+def _found(source: Source, raw: Path) -> list[RawItem]:
     try:
-        return bool(list(source.items(raw)))
+        return list(source.items(raw))
     except DatasetNotFoundError:
-        return False
+        return []
 
 
 def _files(archives: Sequence[Archive], raw: Path) -> dict[Path, Archive]:

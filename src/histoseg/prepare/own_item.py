@@ -14,6 +14,7 @@ from histoseg.annotations import (
     Drawing,
     Dropped,
     Objects,
+    Overlap,
     Shape,
     rasterise,
     read_drawing,
@@ -34,7 +35,7 @@ class Rules:
 
     names: ClassNames | None
     unknown: Literal["drop", "error"]
-    overlap: Literal["smaller", "larger", "later"]
+    overlap: Overlap
     regions: bool
     mpp: float | None
 

@@ -1,22 +1,30 @@
 """Results as files: what a file extension is about. Each takes a folder and a Prediction."""
 
 from histoseg.writers.check_geojson import check_geojson as check_geojson
+from histoseg.writers.check_geojson import geojson_problems as geojson_problems
 from histoseg.writers.coco import write_coco as write_coco
+from histoseg.writers.dicom_annotations import write_dicom_annotations as write_dicom_annotations
 from histoseg.writers.geojson import write_geojson as write_geojson
 from histoseg.writers.hovernet_json import write_hovernet_json as write_hovernet_json
 from histoseg.writers.hovernet_mat import write_hovernet_mat as write_hovernet_mat
 from histoseg.writers.imagej_roi import write_imagej_roi as write_imagej_roi
+from histoseg.writers.label_tiff import write_class_tiff as write_class_tiff
+from histoseg.writers.label_tiff import write_label_tiff as write_label_tiff
+from histoseg.writers.ome_zarr import write_ome_zarr as write_ome_zarr
+from histoseg.writers.overlay import draw_dots as draw_dots
 from histoseg.writers.overlay import draw_outlines as draw_outlines
 from histoseg.writers.overlay import write_overlay as write_overlay
 from histoseg.writers.panel import colour_semantic as colour_semantic
 from histoseg.writers.panel import hv_to_rgb as hv_to_rgb
 from histoseg.writers.panel import panel as panel
+from histoseg.writers.parquet import write_parquet as write_parquet
 from histoseg.writers.patches import NpyPatches as NpyPatches
 from histoseg.writers.patches import Patch as Patch
 from histoseg.writers.patches import PatchWriter as PatchWriter
 from histoseg.writers.patches import ZarrPatches as ZarrPatches
 from histoseg.writers.picture import worst_name as worst_name
 from histoseg.writers.picture import write_png as write_png
+from histoseg.writers.pyramid_tiff import write_pyramid_tiff as write_pyramid_tiff
 from histoseg.writers.sample_pictures import Colours as Colours
 from histoseg.writers.sample_pictures import dotted as dotted
 from histoseg.writers.sample_pictures import hatched as hatched
@@ -32,5 +40,6 @@ from histoseg.writers.score_files import write_scores as write_scores
 from histoseg.writers.score_table import comparison_table as comparison_table
 from histoseg.writers.score_table import score_table as score_table
 from histoseg.writers.sedeen_xml import write_sedeen as write_sedeen
+from histoseg.writers.stain_tiff import write_stain_tiff as write_stain_tiff
 from histoseg.writers.table import write_table as write_table
 from histoseg.writers.type_info import write_type_info as write_type_info

@@ -14,6 +14,10 @@ UNCLASSIFIED = (0, 255, 255)
 """Cyan stands out from haematoxylin, eosin and DAB, and is in none of the usual class palettes."""
 
 
+RADIUS = 3.0
+"""Of a dot on a slide, µm: about that of a nucleus."""
+
+
 def draw_outlines(image: Array, instances: Instances, colours: Array, thickness: int = 2) -> Array:
     """Draw the border of each object, inside of it; where two touch, half a line in each.
 
@@ -77,6 +81,8 @@ def _grown(mask: Array, thickness: int) -> Array:
 def draw_dots(thumbnail: Array, prediction: Predicted) -> Array:
     """Draw a dot in the colour of its class at each nucleus, on a picture of the whole slide.
 
+    Dots are 6 µm wide (12 px of a frame whose pixel size is unknown), at least a pixel.
+
     Args:
         thumbnail: (h, w, 3), uint8: the whole of the prediction's frame, shrunk.
         prediction: Whose nuclei.
@@ -88,10 +94,13 @@ def draw_dots(thumbnail: Array, prediction: Predicted) -> Array:
     palette = np.array([UNCLASSIFIED, *prediction.colours], dtype=np.uint8)
     rows, columns = drawn.shape[:2]
     factor = np.array([columns / prediction.size[1], rows / prediction.size[0]])
+    radius = int(RADIUS / (prediction.mpp or RADIUS / 6) * factor.min())
+    around = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, -1).T
     for part in prediction.parts():
         kinds = part.semantic if prediction.classes else np.zeros_like(part.semantic)
         x, y = ((part.centroid_xy + 0.5) * factor).astype(np.int64).T
-        drawn[y.clip(0, rows - 1), x.clip(0, columns - 1)] = palette[kinds]
+        for dy, dx in around[np.hypot(*around.T) <= radius].tolist():
+            drawn[(y + dy).clip(0, rows - 1), (x + dx).clip(0, columns - 1)] = palette[kinds]
     return drawn
 
 
@@ -100,7 +109,7 @@ def write_overlay(folder: Path, prediction: Predicted) -> Path:
 
     Below the image a legend tells the classes and how many nuclei each has; the image itself keeps
     its size and stays in the upper left corner. Nuclei without class are cyan. Of a slide it is the
-    thumbnail, and a nucleus one pixel of it.
+    thumbnail, and each nucleus a dot.
 
     Args:
         folder: Of all results; the file is ``overlay/{name}.png`` below it.

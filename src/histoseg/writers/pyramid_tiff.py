@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -78,7 +79,8 @@ def _write_levels(
     compression: Compression,
 ) -> None:
     rgb = bool(pyramid.more)
-    metadata: dict[str, Any] = {"axes": "YXS" if rgb else "YX", "Name": name}
+    identity = str(uuid.uuid5(uuid.NAMESPACE_URL, name))  # the same result is the same file
+    metadata: dict[str, Any] = {"axes": "YXS" if rgb else "YX", "Name": name, "UUID": identity}
     if mpp is not None:
         unit = {"PhysicalSizeXUnit": "µm", "PhysicalSizeYUnit": "µm"}
         metadata |= {"PhysicalSizeX": mpp, "PhysicalSizeY": mpp, **unit}

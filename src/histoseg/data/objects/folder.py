@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from histoseg.annotations import LABEL_SUFFIXES, OBJECT_SUFFIXES, read_labels, read_objects
+from histoseg.annotations import LABEL_SUFFIXES, OBJECT_SUFFIXES, number, read_labels, read_objects
 from histoseg.contracts import Array
 from histoseg.data.objects.source import Labelled, ObjectSource
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
@@ -42,7 +42,9 @@ class ObjectFolder(ObjectSource):
                 break
         self._files = _by_stem(folder)
         self.names = tuple(self._files)
-        self._rows = read_items(path / "items.csv") if folder.name == "instances" else {}
+        table = path / "items.csv"
+        stored = folder.name == "instances" and table.is_file()
+        self._rows = read_items(table) if stored else {}
         self.classes = _stored_classes(path)
 
     @override
@@ -102,13 +104,12 @@ def read_items(path: Path) -> dict[str, Mapping[str, str]]:
     """Read a table of images: ``id`` (or ``image``), and maybe ``tissue``, ``group``, ``mpp``.
 
     Returns:
-        Rows by name of the image; none where there is no such file.
+        Rows by name of the image.
 
     Raises:
-        UnreadableFileError: If it is no such table.
+        UnreadableFileError: If it is no such table, names an image twice, or has an ``mpp`` that
+            is no number above 0.
     """
-    if not path.is_file():
-        return {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -116,8 +117,20 @@ def read_items(path: Path) -> dict[str, Mapping[str, str]]:
         raise UnreadableFileError(f"{path} cannot be read as CSV: {error}") from error
     key = next((k for k in ("id", "image") if rows and k in rows[0]), None)
     if rows and key is None:
-        raise UnreadableFileError(f"{path} has columns {list(rows[0])}; expected 'id' or 'image'")
-    return {row[key or "id"]: row for row in rows}
+        raise UnreadableFileError(
+            f"{path} has columns {list(rows[0])}; expected 'id' or 'image', and commas between them"
+        )
+    found: dict[str, Mapping[str, str]] = {}
+    for row in rows:
+        name = row[key or "id"]
+        if name in found:
+            raise UnreadableFileError(f"{path} has two rows of {name}: keep one")
+        if row.get("mpp") and not number(row["mpp"]) > 0:
+            raise UnreadableFileError(
+                f"{path}, {name}: mpp is {row['mpp']!r}; expected micrometres per pixel, above 0"
+            )
+        found[name] = row
+    return found
 
 
 def _stored_classes(root: Path) -> tuple[str, ...] | None:
