@@ -278,3 +278,12 @@ def test_tiles_are_computed_once_where_there_is_room() -> None:
             assert [key[:2] for key in step.uses] == [tuple(c) for c in step.region.cells.tolist()]
             held -= set(step.drops)
             assert len(held) <= room
+
+
+def test_nuclei_longer_than_the_halo_are_counted(
+    slide: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found(slide, tmp_path / "enough")
+    assert "longer than halo" not in caplog.text
+    found(slide, tmp_path / "little", halo=4)
+    assert "nuclei are longer than halo=4 and were cut" in caplog.text

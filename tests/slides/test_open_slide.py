@@ -15,6 +15,7 @@ from fakes.arrays import shrunk
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
 from histoseg.slides import Slide, open_slide
+from histoseg.slides.dicom_slide import DicomSlide
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (203, 301, 3), dtype=np.uint8)
@@ -103,9 +104,8 @@ def test_threads_may_share_a_slide(opened: tuple[Slide, Array, int]) -> None:
     slide, image, _ = opened
     with slide, ThreadPoolExecutor(4) as pool:
         places = [(x, y) for x in range(0, 200, 40) for y in range(0, 150, 50)] * 2
-        for (x, y), seen in zip(
-            places, pool.map(lambda p: slide.read(*p, 50, 40), places), strict=False
-        ):
+        parts = pool.map(lambda place: slide.read(*place, 50, 40), places)
+        for (x, y), seen in zip(places, parts, strict=True):
             np.testing.assert_array_equal(seen, image[y : y + 40, x : x + 50])
 
 
@@ -187,8 +187,6 @@ def test_gray_becomes_colour_and_turned_files_are_upright(tmp_path: Path) -> Non
 
 def test_sparse_dicom_leaves_white_what_was_not_scanned(tmp_path: Path) -> None:
     (path,) = dicom.write(tmp_path, RGB, sparse=True)
-    from histoseg.slides.dicom_slide import DicomSlide
-
     with DicomSlide(path) as slide:
         seen = slide.read(0, 0, 301, 203)
         assert (seen[:32, :32] == 255).all()

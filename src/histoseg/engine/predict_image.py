@@ -10,6 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from histoseg.contracts import Array, Instances, Prediction
+from histoseg.data import to_sample
 from histoseg.modules.base import Module
 from histoseg.ops.instances import instances_from_labels
 from histoseg.ops.stain_means import stain_means
@@ -45,7 +46,7 @@ def predict_image(
     seen = image if scale == 1 else _resized(image, scale)
     if module.normalise is not None:
         seen = module.normalise(seen)
-    pixels = torch.tensor(seen).permute(2, 0, 1).float().div(255)
+    pixels = to_sample({"image": seen})["image"]
     dtype = PRECISIONS[cfg.precision]
     with torch.autocast(module.device.type, dtype, enabled=dtype is not None):
         maps = module.infer(

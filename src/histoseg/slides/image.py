@@ -85,7 +85,8 @@ def _read_pillow(path: Path, kind: str, opener: type[ImageFile]) -> tuple[Array,
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise UnreadableFileError(
-                f"{path}: {width} x {height} pixels, more than {MAX_PIXELS:.3g}; cut it into parts"
+                f"{path}: {width} x {height} pixels, more than {MAX_PIXELS:.3g};"
+                " save it as a tiled TIFF"
             )
         if getattr(image, "n_frames", 1) > 1:
             raise UnreadableFileError(

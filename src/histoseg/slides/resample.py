@@ -43,8 +43,8 @@ def taps(start: int, stop: int, ratio: float, length: int) -> Taps:
     Example:
         >>> taps(0, 2, 1.5, 3).place.tolist()
         [[0, 1, 2], [1, 2, 2]]
-        >>> taps(0, 2, 1.5, 3).weight.round(2).tolist()
-        [[0.67, 0.33, 0.0], [0.33, 0.67, 0.0]]
+        >>> (taps(0, 2, 1.5, 3).weight * 3).round().tolist()
+        [[2.0, 1.0, 0.0], [1.0, 2.0, 0.0]]
     """
     wanted = np.arange(start, stop, dtype=np.int64)
     index, weight = _mean(wanted, ratio) if ratio >= 1 - _EXACT else _cubic(wanted, ratio)

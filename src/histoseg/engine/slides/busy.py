@@ -18,6 +18,7 @@ class Busy:
         wall: From start to end.
         network: In the network, with what it takes to bring tiles there and maps back.
         stitch: In putting maps together.
+        cut: Nuclei that were longer than their halo, counted on the way.
         work: Of the processes that read and decode, each added up, by stage.
         waited: Of the main process for them, by stage.
     """
@@ -25,6 +26,7 @@ class Busy:
     wall: float = 0.0
     network: float = 0.0
     stitch: float = 0.0
+    cut: int = 0
     work: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     waited: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _memory: dict[int, int] = field(default_factory=dict)

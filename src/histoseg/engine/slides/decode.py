@@ -29,6 +29,7 @@ class DecodeTask:
         postprocess: Maps to instances.
         path: Of the part file.
         stamp: To write into it.
+        size: (height, width) of the frame.
     """
 
     region: Region
@@ -36,12 +37,14 @@ class DecodeTask:
     postprocess: Callable[[Mapping[str, Array]], Instances]
     path: Path
     stamp: str
+    size: tuple[int, int]
 
 
 class Decoded(NamedTuple):
-    """How many nuclei a region owns, and what it took to find them."""
+    """How many nuclei a region owns, how many of them its box cuts, and what it took."""
 
     nuclei: int
+    cut: int
     cost: Cost
 
 
@@ -60,7 +63,7 @@ def decode(task: DecodeTask) -> Decoded:
             measures = stain_means(np.moveaxis(task.maps[IMAGE], 0, -1), found)
         part = owned(task.region, found, measures)
         part.write(task.path, task.stamp)
-    return Decoded(len(part.nuclei), cost())
+    return Decoded(len(part.nuclei), cut(part, task.region, task.size), cost())
 
 
 def owned(region: Region, found: Instances, measures: Mapping[str, Array] | None = None) -> Part:
@@ -92,6 +95,14 @@ def owned(region: Region, found: Instances, measures: Mapping[str, Array] | None
         centroid_xy=nuclei.centroid_xy.round(DECIMALS),
     )
     return Part(nuclei, _labels(region, found, rows))
+
+
+def cut(part: Part, region: Region, size: tuple[int, int]) -> int:
+    """How many nuclei reach the edge of the box of their region, where the slide goes on."""
+    box, boxes = region.box, part.nuclei.box_xyxy
+    reach = (boxes[:, :2] <= box[:2]) & (np.array(box[:2]) > 0)
+    reach |= (boxes[:, 2:] >= box[2:]) & (np.array(box[2:]) < size[::-1])
+    return int(reach.any(axis=1).sum())
 
 
 def _first_pixels(found: Instances) -> Array:

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import fcntl
 import logging
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +17,7 @@ from histoseg.engine.slides.busy import Busy
 from histoseg.engine.slides.find_mask import find_mask, mask_file, mask_stamp
 from histoseg.engine.slides.finished import recall, remember
 from histoseg.engine.slides.mask_files import THUMBNAIL, write_mask, write_thumbnail
+from histoseg.engine.slides.only_writer import only_writer
 from histoseg.engine.slides.parts import Parts
 from histoseg.engine.slides.plan import Step, plan
 from histoseg.engine.slides.settings import Settings, Writer
@@ -90,7 +88,7 @@ class SlideRun:
             "peak_mb": round(busy.peak_memory() / 2**20),
         }
         if not self._parts.missing():
-            with self._only_writer() as alone:
+            with only_writer(self._parts, self.settings.ranks) as alone:
                 if alone:
                     results, row["nuclei"] = self._write()
                     row |= {"state": "done", "seconds": _since(began)}
@@ -167,20 +165,12 @@ class SlideRun:
     def _compute(self) -> Busy:
         """Do the regions of this rank that have no part file."""
         busy = Busy()
-        if getattr(self.settings.module.postprocess, "normalise", None) == "tile":
-            log.warning(
-                "%s: the post-process scales maps over each region, so nuclei depend on region=;"
-                " with model.postprocess.normalise=fixed they do not",
-                self.entry.path,
-            )
-        if not self._wanted.any():
-            log.warning("%s: no tissue is found, so there are no nuclei", self.entry.path)
+        self._warn_before()
         for attempt in range(1, ATTEMPTS + 1):
             missing = set(self._parts.missing())
             regions = [region for region in self._regions if region.number in missing]
-            regions = self._own(regions)
             try:
-                self._stream(regions, busy)
+                self._stream(self._own(regions), busy)
             except BrokenProcessPool as error:
                 if attempt == ATTEMPTS:
                     raise WorkerDiedError(
@@ -191,9 +181,27 @@ class SlideRun:
                 log.warning("%s: a process was ended from outside; going on", self.entry.path)
             else:
                 break
+        self._report(busy)
+        return busy
+
+    def _warn_before(self) -> None:
+        if getattr(self.settings.module.postprocess, "normalise", None) == "tile":
+            log.warning(
+                "%s: the post-process scales maps over each region, so nuclei depend on region=;"
+                " with model.postprocess.normalise=fixed they do not",
+                self.entry.path,
+            )
+        if not self._wanted.any():
+            log.warning("%s: no tissue is found, so there are no nuclei", self.entry.path)
+
+    def _report(self, busy: Busy) -> None:
+        if busy.cut:
+            log.warning(
+                "%s: %d nuclei are longer than halo=%d and were cut; a larger one takes them whole",
+                *(self.entry.path, busy.cut, self.settings.halo),
+            )
         if busy.wall:
             log.info("%s: %s", self.entry.name, busy.text())
-        return busy
 
     def _own(self, regions: list[Region]) -> list[Region]:
         """Blocks of neighbouring regions for each rank, which share less of their halos."""
@@ -232,25 +240,6 @@ class SlideRun:
         tiles = sum(len(step.fresh) for step in steps)
         quiet = not sys.stderr.isatty()
         return tqdm(total=tiles, desc=self.entry.name, unit="tile", disable=quiet)
-
-    @contextmanager
-    def _only_writer(self) -> Iterator[bool]:
-        """Whether this rank is the one to write the results: the first that finds all parts."""
-        if self.settings.ranks == 1:
-            yield True
-            return
-        try:
-            file = (self._parts.folder / "writer").open("w")
-        except FileNotFoundError:  # another one has written already and removed the parts
-            yield False
-            return
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-            except BlockingIOError:
-                yield False
-            else:
-                yield not self._parts.missing()
 
     def _write(self) -> tuple[list[Path], int]:
         own, frame = self.settings, self._frame

@@ -144,7 +144,9 @@ class Stream:
             for key in step.drops:
                 del self._ready[key]
             path = self.parts.path(step.region.number)
-            task = DecodeTask(step.region, maps, self.postprocess, path, self.parts.stamp)
+            task = DecodeTask(
+                step.region, maps, self.postprocess, path, self.parts.stamp, self.grid.size
+            )
             self._decoding.append(pool.submit(decode, task))
             del maps, task
             self._await_decoders(most)
@@ -155,6 +157,7 @@ class Stream:
             with self.busy.waiting("decode"):
                 done = self._decoding.popleft().result()
             self.busy.add("decode", done.cost)
+            self.busy.cut += done.cut
             self.progress(0, done.nuclei)
 
 
