@@ -39,6 +39,8 @@ CONFINED = {
     "albumentations": {"data"},
     "zarr": {"writers", "data"},
     "tifffile": {"slides", "annotations", "writers", "prepare", "data"},
+    "openslide": {"slides"},
+    "pydicom": {"slides", "writers"},
 }
 FILES = sorted(SRC.rglob("*.py"))
 

@@ -6,8 +6,10 @@ tensors are (B, C, H, W). A class k (1..K) is ``classes[k - 1]``; 0 is backgroun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
@@ -121,8 +123,109 @@ class Instances:
 
 
 @dataclass(frozen=True)
+class Nuclei:
+    """Some of the objects of a picture, without its label map: what writers stream.
+
+    Coordinates are pixels of the whole picture, (x, y), pixel centres on integers.
+
+    Attributes:
+        ids: (N,), int64.
+        semantic: (N,), int32 in 0..K, as in `Instances`.
+        score: (N,), float32 in [0, 1], as in `Instances`.
+        centroid_xy: (N, 2), float64.
+        box_xyxy: (N, 4), int64. Right and bottom are exclusive.
+        points_xy: (M, 2), int32. The contours of all, one after the other, each as in `Instances`.
+        offsets: (N + 1,), int64. Contour i is ``points_xy[offsets[i]:offsets[i + 1]]``.
+        measures: Further numbers by name, each (N,), which tables and GeoJSON carry along.
+    """
+
+    ids: Array
+    semantic: Array
+    score: Array
+    centroid_xy: Array
+    box_xyxy: Array
+    points_xy: Array
+    offsets: Array
+    measures: Mapping[str, Array] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Instances, measures: Mapping[str, Array] | None = None) -> Nuclei:
+        """The rows of a region, in its pixels; `shifted` moves them to the picture."""
+        lengths = [len(contour) for contour in found.contour_xy]
+        points = np.concatenate([np.zeros((0, 2), np.int32), *found.contour_xy])
+        return cls(
+            ids=found.ids.astype(np.int64),
+            semantic=found.semantic.astype(np.int32),
+            score=found.score.astype(np.float32),
+            centroid_xy=found.centroid_xy.reshape(-1, 2),
+            box_xyxy=found.box_xyxy.reshape(-1, 4).astype(np.int64),
+            points_xy=points.astype(np.int32),
+            offsets=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+            measures=measures or {},
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Nuclei]) -> Nuclei:
+        """All of one or more parts, in their order."""
+        sizes = np.cumsum([0, *(len(part.points_xy) for part in parts)])
+        offsets = [part.offsets[:-1] + size for part, size in zip(parts, sizes[:-1], strict=True)]
+        rows = ("ids", "semantic", "score", "centroid_xy", "box_xyxy", "points_xy")
+        columns = {row: np.concatenate([getattr(part, row) for part in parts]) for row in rows}
+        measures = {m: np.concatenate([p.measures[m] for p in parts]) for m in parts[0].measures}
+        return cls(**columns, offsets=np.concatenate([*offsets, sizes[-1:]]), measures=measures)
+
+    def __len__(self) -> int:
+        """Number of objects."""
+        return len(self.ids)
+
+    def __getitem__(self, rows: slice | Array) -> Nuclei:
+        """Some of the objects: a slice, row numbers, or a mask (N,) of bool."""
+        lengths, starts = np.diff(self.offsets)[rows], self.offsets[:-1][rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        place = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return Nuclei(
+            self.ids[rows],
+            self.semantic[rows],
+            self.score[rows],
+            self.centroid_xy[rows],
+            self.box_xyxy[rows],
+            self.points_xy[place],
+            offsets,
+            {name: values[rows] for name, values in self.measures.items()},
+        )
+
+    def shifted(self, x: int, y: int) -> Nuclei:
+        """The same objects in a frame whose origin lies ``x`` to the left and ``y`` above."""
+        return replace(
+            self,
+            centroid_xy=self.centroid_xy + np.array([x, y]),
+            box_xyxy=self.box_xyxy + np.array([x, y, x, y]),
+            points_xy=self.points_xy + np.array([x, y], dtype=np.int32),
+        )
+
+    def contours(self) -> list[Array]:
+        """The contour of each object: N arrays (K_i, 2)."""
+        return [self.points_xy[a:b] for a, b in pairwise(self.offsets.tolist())]
+
+
+class LabelPart(NamedTuple):
+    """Part of a label map.
+
+    Attributes:
+        x: Its left edge, px of the picture.
+        y: Its top edge.
+        labels: (h, w), int32: the ids of `Nuclei`, or classes. 0 says nothing, also where parts
+            overlap; of two that say something the first counts.
+    """
+
+    x: int
+    y: int
+    labels: Array
+
+
+@dataclass(frozen=True)
 class Prediction:
-    """What a model made of one image, as every writer receives it.
+    """What a model made of one image, in pixels of that image.
 
     Attributes:
         name: Stem of the files to write.
@@ -132,6 +235,10 @@ class Prediction:
         colours: K RGB triples 0..255, one for each class.
         mpp: Micrometres per pixel of ``image``; None where unknown.
         maps: What the network said, by name, each (C, H, W) float32; empty unless asked for.
+        measures: As in `Nuclei`.
+        source: File of the image, where there is one.
+        scale_xy: As in `SlidePrediction`.
+        bounds_xy: As in `SlidePrediction`.
     """
 
     name: str
@@ -141,6 +248,67 @@ class Prediction:
     colours: tuple[tuple[int, int, int], ...] = ()
     mpp: float | None = None
     maps: Mapping[str, Array] = field(default_factory=dict)
+    measures: Mapping[str, Array] = field(default_factory=dict)
+    source: Path | None = None
+    scale_xy: tuple[float, float] = (1.0, 1.0)
+    bounds_xy: tuple[int, int] = (0, 0)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the image."""
+        height, width = self.image.shape[:2]
+        return height, width
+
+    @property
+    def thumbnail(self) -> Array:
+        """The image."""
+        return self.image
+
+    def parts(self) -> Iterator[Nuclei]:
+        """All objects at once."""
+        yield Nuclei.of(self.instances, self.measures)
+
+    def label_parts(self) -> Iterator[LabelPart]:
+        """The whole label map."""
+        yield LabelPart(0, 0, self.instances.labels)
+
+
+@dataclass(frozen=True)
+class SlidePrediction:
+    """What a model made of a slide, region by region.
+
+    Everything is in pixels of one frame: the slide as the model saw it, at its own resolution.
+    ``scale_xy`` leads from there to the slide at full size.
+
+    Attributes:
+        name: Stem of the files to write.
+        size: (height, width) of the frame.
+        parts: Gives the objects anew at each call, a part for each region, in order.
+        label_parts: Gives the label maps, as many and in the same order.
+        classes: Names of classes 1..K; empty for a model without classes.
+        colours: K RGB triples 0..255, one for each class.
+        mpp: Micrometres per pixel of the frame; None where unknown.
+        scale_xy: Level-0 pixels for each pixel of the frame.
+        bounds_xy: Upper left corner of what was scanned, in level-0 pixels.
+        thumbnail: (h, w, 3), uint8: the whole slide.
+        source: The slide.
+    """
+
+    name: str
+    size: tuple[int, int]
+    parts: Callable[[], Iterator[Nuclei]]
+    label_parts: Callable[[], Iterator[LabelPart]] = lambda: iter(())
+    classes: tuple[str, ...] = ()
+    colours: tuple[tuple[int, int, int], ...] = ()
+    mpp: float | None = None
+    scale_xy: tuple[float, float] = (1.0, 1.0)
+    bounds_xy: tuple[int, int] = (0, 0)
+    thumbnail: Array | None = None
+    source: Path | None = None
+
+
+Predicted = Prediction | SlidePrediction
+"""What writers take; most of them only its name, size, classes, colours, mpp, scale and parts."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,10 @@ class UnreadableFileError(ValueError):
     """A file cannot be read as what it should be; the message names it and the place in it."""
 
 
+class SlideError(ValueError):
+    """A slide lacks what a run needs, or something given for it does not fit; the message says."""
+
+
 class CheckpointError(ValueError):
     """A checkpoint is damaged or belongs to another network; the message says what fits."""
 

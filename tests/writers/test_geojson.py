@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from histoseg.contracts import Prediction
 from histoseg.writers import check_geojson, write_geojson
-from histoseg.writers.geojson import AT_ONCE, NAMESPACE
+from histoseg.writers.batches import AT_ONCE
+from histoseg.writers.geojson import NAMESPACE
 from writers.drawn import CLASSES, COLOURS, hard_labels, prediction_of
 
 
@@ -76,6 +77,7 @@ def test_measurements_have_units(tmp_path: Path) -> None:
         "Area µm^2": 10.0,
         "Perimeter µm": 13.571,
         "Eccentricity": 0.9165,
+        "Solidity": 1.0,
     }
     assert pixels["properties"]["measurements"]["Area px^2"] == 40
     assert pixels["properties"]["measurements"]["Perimeter px"] == 27.142

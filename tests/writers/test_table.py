@@ -6,7 +6,7 @@ import pytest
 
 from histoseg.contracts import Prediction
 from histoseg.writers import write_table
-from histoseg.writers.table import COLUMNS
+from histoseg.writers.columns import COLUMNS
 from writers.drawn import CLASSES, hard_labels, prediction_of
 
 

@@ -16,13 +16,14 @@ from histoseg.errors import (
     ContractError,
     DatasetNotFoundError,
     NonFiniteLossError,
+    SlideError,
     UnreadableFileError,
 )
 
 TRACE, OURS = "HYDRA_FULL_ERROR", "HISTOSEG_PLAIN_ERRORS"
 COMPLETE = (
     *(ContractError, DatasetNotFoundError, UnreadableFileError),
-    *(CheckpointError, NonFiniteLossError),
+    *(CheckpointError, NonFiniteLossError, SlideError),
 )
 DELIBERATE = (ValueError, OSError, RuntimeError)  # when it is our code that raises them
 INTERRUPTED = 130  # exit code of a shell for Ctrl-C

@@ -26,9 +26,9 @@ def find_images(source: str | Path | Sequence[str | Path]) -> list[Path]:
         ValueError: If the list is empty, or two files have the same stem: results are named by it.
     """
     if isinstance(source, (str, Path)):
-        found = _expand(source)
+        found = expand(source)
     else:
-        found = [path for one in source for path in _expand(one)]
+        found = [path for one in source for path in expand(one)]
         if not found:
             raise ValueError("the list of pictures is empty: give a file, a folder or a pattern")
     once = {path.resolve(): path for path in sorted(found, reverse=True)}
@@ -37,27 +37,32 @@ def find_images(source: str | Path | Sequence[str | Path]) -> list[Path]:
     return paths
 
 
-def _expand(source: str | Path) -> list[Path]:
+def expand(source: str | Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
+    """The files that a file, a folder or a pattern stands for; those with one of the suffixes.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
     path = Path(source)
     if path.is_file():
         return [path]
     if path.is_dir():
-        return _pictures(path.iterdir(), f"folder {path}")
+        return _pictures(path.iterdir(), f"folder {path}", suffixes)
     if glob.has_magic(str(source)):
         found = glob.glob(str(source), recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
-        return _pictures(map(Path, found), f"pattern {source}")
+        return _pictures(map(Path, found), f"pattern {source}", suffixes)
     raise FileNotFoundError(
         f"there is no file or folder {source} (seen from {Path.cwd()}): give a picture, a folder of"
         " pictures or a pattern such as 'scans/*.png'"
     )
 
 
-def _pictures(paths: Iterable[Path], where: str) -> list[Path]:
+def _pictures(paths: Iterable[Path], where: str, suffixes: tuple[str, ...]) -> list[Path]:
     every = [path for path in paths if path.is_file() and not path.name.startswith(".")]
-    pictures = [path for path in every if path.suffix.lower() in IMAGE_SUFFIXES]
+    pictures = [path for path in every if path.suffix.lower() in suffixes]
     if not pictures:
         raise FileNotFoundError(
-            f"the {where} has {len(every)} files and none ends in {', '.join(IMAGE_SUFFIXES)}"
+            f"the {where} has {len(every)} files and none ends in {', '.join(suffixes)}"
         )
     return pictures
 

@@ -24,7 +24,7 @@ def turned_up(image: Array, orientation: int) -> Array:
     return np.asarray(TURNED.get(orientation, TURNED[1])(image))
 
 
-def to_uint8(samples: Array, bits: int) -> Array:
+def to_uint8(samples: Array, bits: int, depth: int | None = None) -> Array:
     """Bring samples to 8 bits.
 
     Whole numbers of 8 bits stay as they are; other depths are scaled by the range of their declared
@@ -34,6 +34,7 @@ def to_uint8(samples: Array, bits: int) -> Array:
     Args:
         samples: Any shape; bool, uint8, uint16, or floating point in [0, 1].
         bits: Declared bits of a sample.
+        depth: Bits that 16-bit samples use, where more is known than these samples tell.
 
     Returns:
         The same shape, uint8.
@@ -58,12 +59,16 @@ def to_uint8(samples: Array, bits: int) -> Array:
     if samples.dtype == np.uint8 and bits == 8:
         return samples
     if bits == 16:
-        highest = int(samples.max(initial=0))
-        bits = next(depth for depth in (8, 12, 16) if highest < 1 << depth)
+        bits = depth or used_bits(int(samples.max(initial=0)))
     full = (1 << bits) - 1
     values = np.arange(1 << (8 * samples.dtype.itemsize), dtype=np.uint32)
     table = np.minimum((values * 255 + full // 2) // full, 255).astype(np.uint8)
     return np.asarray(table[samples])
+
+
+def used_bits(highest: int) -> int:
+    """The smallest of 8, 12 and 16 bits that holds a value."""
+    return next(depth for depth in (8, 12, 16) if highest < 1 << depth)
 
 
 def _unit_to_uint8(samples: Array) -> Array:

@@ -47,7 +47,11 @@ def read_tiff(path: Path, max_pixels: int) -> tuple[Array, int]:
                 " copy or export it again"
             )
         orientation = int(page.tags.valueof("Orientation", 1))
-        return _rgb(path, page, page.asarray()), orientation
+        samples = page.asarray()
+        if page.axes.startswith("S"):
+            samples = np.moveaxis(samples, 0, -1)
+        samples = samples.reshape(page.imagelength, page.imagewidth, -1)
+        return as_rgb(path, page, samples), orientation
 
 
 def _refuse_stack(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
@@ -62,10 +66,22 @@ def _refuse_stack(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -
         )
 
 
-def _rgb(path: Path, page: tifffile.TiffPage, samples: Array) -> Array:
-    if page.axes.startswith("S"):
-        samples = np.moveaxis(samples, 0, -1)
-    samples = samples.reshape(page.imagelength, page.imagewidth, -1)
+def as_rgb(path: Path, page: tifffile.TiffPage, samples: Array, depth: int | None = None) -> Array:
+    """Samples of a page, or of a part of it, as colours.
+
+    Args:
+        path: The file, for messages.
+        page: What says how samples are meant.
+        samples: (h, w, S), as stored.
+        depth: Bits that the values of 16-bit samples use; None to judge by these samples.
+
+    Returns:
+        (h, w, 3), uint8: gray is repeated, palettes are looked up, transparency becomes white.
+
+    Raises:
+        UnreadableFileError: If it is no picture.
+        ValueError: If samples are of another type, or all is transparent.
+    """
     kind = tifffile.PHOTOMETRIC(page.photometric).name
     if kind == "PALETTE":
         return _looked_up(page, samples[..., 0])
@@ -82,12 +98,12 @@ def _rgb(path: Path, page: tifffile.TiffPage, samples: Array) -> Array:
         raise UnreadableFileError(
             f"{path} has 2 channels, expected gray or RGB: save the wanted one alone"
         )
-    rgb = to_uint8(samples[..., :colours], page.bitspersample)
+    rgb = to_uint8(samples[..., :colours], page.bitspersample, depth)
     rgb = 255 - rgb if kind == "MINISWHITE" else rgb
     rgb = np.repeat(rgb, 3, axis=-1) if colours == 1 else rgb
     if not extra:
         return np.ascontiguousarray(rgb)
-    alpha = to_uint8(samples[..., -1], page.bitspersample)
+    alpha = to_uint8(samples[..., -1], page.bitspersample, depth)
     return on_white(rgb, alpha, multiplied=1 in tuple(page.extrasamples))
 
 

@@ -1,36 +1,45 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import orjson
 
-from histoseg.contracts import Array, Prediction
-from histoseg.ops.outlines import edge_outlines
+from histoseg.contracts import Array, Nuclei, Predicted
 from histoseg.ops.shapes import Shapes, measure_shapes
+from histoseg.writers.batches import at_full_size, batches, pixel_units
 from histoseg.writers.files import result_path, whole_file
 
-AT_ONCE = 4096  # objects held in memory as Python objects
 NAMESPACE = uuid.UUID("6f0e6a3c-3a0e-5b51-9d7c-7f6f3f5b2d10")  # ours; any fixed one would do
+LEVEL = 4  # of gzip: twice as fast as 6, a few percent larger
 
 
-def write_geojson(folder: Path, prediction: Prediction) -> Path:
+def write_geojson(
+    folder: Path, prediction: Predicted, *, packed: bool = False, from_bounds: bool = True
+) -> Path:
     """Write the nuclei as detections for QuPath, one Feature a line.
 
-    Outlines run along pixel edges, in pixels of the image with (0, 0) its upper left corner, as in
-    QuPath: a contour through pixel centres would be shifted by half a pixel and too small. They are
-    whole numbers, so QuPath's rounding cannot make them invalid. Holes are not outlined.
+    Outlines run along pixel edges, in pixels of the image or of the slide at full size, with (0, 0)
+    its upper left corner, as in QuPath: a contour through pixel centres would be shifted by half a
+    pixel and too small. They are whole numbers, or of two decimals where a slide was predicted at
+    another resolution, so QuPath's rounding cannot make them invalid. Holes are not outlined.
     Ids are UUIDs made from the name of the image and the id, so the same result is the same file.
     A nucleus without class has no classification.
 
     Args:
         folder: Of all results; the file is ``geojson/{name}.geojson`` below it.
-        prediction: Of one image. Measurements are in µm where it knows its pixel size, else in px.
+        prediction: Of an image or slide. Measurements are in µm where it knows its pixel size, else
+            in px.
+        packed: Whether to pack it by gzip, as ``{name}.geojson.gz``, which QuPath opens too.
+        from_bounds: Whether to count from the corner of the scanned part of a slide, as QuPath
+            does for slides that have one (MIRAX). Other programs count from the whole.
 
     Returns:
         The file.
@@ -41,32 +50,40 @@ def write_geojson(folder: Path, prediction: Prediction) -> Path:
     Source:
         QuPath's readers ``QuPathTypeAdapters`` and ``GsonTools``; `check_geojson` has their rules.
     """
-    path = result_path(folder, prediction.name, "geojson", ".geojson")
-    with whole_file(path) as file:
+    suffix = ".geojson.gz" if packed else ".geojson"
+    origin = prediction.bounds_xy if from_bounds else (0, 0)
+    path = result_path(folder, prediction.name, "geojson", suffix)
+    with ExitStack() as stack:
+        file = stack.enter_context(whole_file(path))
+        if packed:
+            file = stack.enter_context(_gzip(file))
         file.write(b'{"type":"FeatureCollection","features":[')
         before = b"\n"
-        for feature in _features(prediction):
+        for feature in _features(prediction, origin):
             file.write(before + orjson.dumps(feature, option=orjson.OPT_SERIALIZE_NUMPY))
             before = b",\n"
         file.write(b"\n]}\n")
     return path
 
 
-def _features(prediction: Prediction) -> Iterator[dict[str, Any]]:
-    found = prediction.instances
+def _gzip(file: BinaryIO) -> BinaryIO:
+    """Without name and time: the same result is the same file."""
+    return cast(BinaryIO, gzip.GzipFile("", "wb", LEVEL, file, mtime=0))
+
+
+def _features(prediction: Predicted, origin: tuple[int, int]) -> Iterator[dict[str, Any]]:
     classifications = [
         {"name": name, "color": list(colour)}
         for name, colour in zip(prediction.classes, prediction.colours, strict=True)
     ]
-    for start in range(0, len(found), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        rings = edge_outlines(found.contour_xy[part])
-        shapes = measure_shapes(found.contour_xy[part], rings)
+    for nuclei, contours, rings in batches(prediction):
+        points = at_full_size(rings.points_xy, prediction)
+        points = (points - np.array(origin, points.dtype)).round(2) if any(origin) else points
         rows = zip(
-            _uuids(prediction.name, found.ids[part]),
-            (rings.points_xy[start:end] for start, end in pairwise(rings.offsets.tolist())),
-            _measurements(shapes, found.score[part], prediction.mpp),
-            found.semantic[part].tolist(),
+            _uuids(prediction.name, nuclei.ids),
+            (points[start:end] for start, end in pairwise(rings.offsets.tolist())),
+            _measurements(nuclei, measure_shapes(contours, rings), prediction),
+            nuclei.semantic.tolist(),
             strict=True,
         )
         for name, ring, measurements, kind in rows:
@@ -94,14 +111,23 @@ def _uuids(name: str, ids: Array) -> Iterator[str]:
         yield f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{variant}{h[17:20]}-{h[20:32]}"
 
 
-def _measurements(shapes: Shapes, score: Array, mpp: float | None) -> Iterator[dict[str, float]]:
+def _measurements(
+    nuclei: Nuclei, shapes: Shapes, prediction: Predicted
+) -> Iterator[dict[str, float]]:
     """One mapping name -> number for each object."""
-    scale, unit = (1.0, "px") if mpp is None else (mpp, "µm")
-    columns = {
-        "Probability": score.astype(np.float64).round(4),
-        f"Area {unit}^2": (shapes.area * scale**2).round(3),
-        f"Perimeter {unit}": (shapes.perimeter * scale).round(3),
+    area, length, unit = pixel_units(prediction)
+    columns: dict[str, Array] = {
+        "Probability": nuclei.score.astype(np.float64).round(4),
+        f"Area {unit}^2": (shapes.area * area).round(3),
+        f"Perimeter {unit}": (shapes.perimeter * length).round(3),
         "Eccentricity": shapes.eccentricity.round(4),
+        "Solidity": shapes.solidity.round(4),
+        **_measured(nuclei.measures),
     }
     for values in np.stack(list(columns.values()), axis=1).tolist():
         yield dict(zip(columns, values, strict=True))
+
+
+def _measured(measures: Mapping[str, Array]) -> dict[str, Array]:
+    """As float64, so that they are told with four decimals and not those of their type."""
+    return {name: values.astype(np.float64).round(4) for name, values in measures.items()}

@@ -7,11 +7,11 @@ from typing import Any, cast
 import numpy as np
 from scipy.io import savemat
 
-from histoseg.contracts import Array, Prediction
+from histoseg.contracts import Array, Predicted, Prediction
 from histoseg.writers.files import result_path, whole_file
 
 
-def write_hovernet_mat(folder: Path, prediction: Prediction) -> Path:
+def write_hovernet_mat(folder: Path, prediction: Predicted) -> Path:
     """Write the nuclei as HoVer-Net's own MATLAB file.
 
     Keys: ``inst_map`` (H, W) int32; ``inst_uid`` (N, 1); ``inst_type`` (N, 1), absent where the
@@ -29,10 +29,16 @@ def write_hovernet_mat(folder: Path, prediction: Prediction) -> Path:
 
     Raises:
         OSError: If it cannot be written.
+        ValueError: If it is of a slide: the format holds a whole label map.
 
     Source:
         File format of vqdang/hover_net, ``infer/tile.py``.
     """
+    if not isinstance(prediction, Prediction):
+        raise ValueError(
+            f"{prediction.name}: a MAT file holds the label map of an image, not of a slide: leave "
+            "it out, or write label_tiff"
+        )
     path = result_path(folder, prediction.name, "mat", ".mat")
     found = prediction.instances
     content = {

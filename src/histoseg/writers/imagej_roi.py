@@ -7,23 +7,24 @@ from pathlib import Path
 
 from roifile import ROI_TYPE, ImagejRoi
 
-from histoseg.contracts import Prediction
-from histoseg.ops.outlines import edge_outlines
+from histoseg.contracts import Predicted
+from histoseg.writers.batches import at_full_size, batches
 from histoseg.writers.files import result_path, whole_file
 
-AT_ONCE = 4096  # objects held in memory
 GROUPS = 255  # of ImageJ; 0 is none
 
 
-def write_imagej_roi(folder: Path, prediction: Prediction) -> Path:
+def write_imagej_roi(folder: Path, prediction: Predicted) -> Path:
     """Write the nuclei as a zip of traced outlines for ImageJ's ROI Manager.
 
-    Outlines run along pixel edges. The group is the number of the class, the stroke has its colour,
-    the name is "17 neoplastic": id and class. Holes are not outlined.
+    Outlines run along pixel edges, of a slide in pixels at full size. The group is the number of
+    the class, the stroke has its colour, the name is "17 neoplastic": id and class. Holes are not
+    outlined.
 
     Args:
         folder: Of all results; the file is ``imagej/{name}.zip`` below it.
-        prediction: Of one image.
+        prediction: Of an image or slide. The directory of a zip is in memory until it is written:
+            some hundred bytes a nucleus.
 
     Returns:
         The file.
@@ -39,19 +40,17 @@ def write_imagej_roi(folder: Path, prediction: Prediction) -> Path:
     return path
 
 
-def _regions(prediction: Prediction) -> Iterator[tuple[int, ImagejRoi]]:
-    found = prediction.instances
-    for start in range(0, len(found), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        rings = edge_outlines(found.contour_xy[part])
+def _regions(prediction: Predicted) -> Iterator[tuple[int, ImagejRoi]]:
+    for nuclei, _, rings in batches(prediction):
+        points = at_full_size(rings.points_xy, prediction)
         rows = zip(
-            found.ids[part].tolist(),
-            found.semantic[part].tolist(),
+            nuclei.ids.tolist(),
+            nuclei.semantic.tolist(),
             pairwise(rings.offsets.tolist()),
             strict=True,
         )
         for key, kind, (first, end) in rows:
-            roi = ImagejRoi.frompoints(rings.points_xy[first : end - 1], name=str(key))
+            roi = ImagejRoi.frompoints(points[first : end - 1], name=str(key))
             roi.roitype = ROI_TYPE.TRACED
             roi.version = 228  # the first with groups
             if kind and prediction.classes:

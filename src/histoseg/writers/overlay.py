@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from histoseg.contracts import Array, Instances, Prediction
+from histoseg.contracts import Array, Instances, Predicted, Prediction
 from histoseg.writers.files import result_path
 from histoseg.writers.legend import legend
 from histoseg.writers.picture import write_png
@@ -74,32 +74,69 @@ def _grown(mask: Array, thickness: int) -> Array:
     return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
 
 
-def write_overlay(folder: Path, prediction: Prediction) -> Path:
+def draw_dots(thumbnail: Array, prediction: Predicted) -> Array:
+    """Draw a dot in the colour of its class at each nucleus, on a picture of the whole slide.
+
+    Args:
+        thumbnail: (h, w, 3), uint8: the whole of the prediction's frame, shrunk.
+        prediction: Whose nuclei.
+
+    Returns:
+        (h, w, 3), uint8, a copy.
+    """
+    drawn = thumbnail.copy()
+    palette = np.array([UNCLASSIFIED, *prediction.colours], dtype=np.uint8)
+    rows, columns = drawn.shape[:2]
+    factor = np.array([columns / prediction.size[1], rows / prediction.size[0]])
+    for part in prediction.parts():
+        kinds = part.semantic if prediction.classes else np.zeros_like(part.semantic)
+        x, y = ((part.centroid_xy + 0.5) * factor).astype(np.int64).T
+        drawn[y.clip(0, rows - 1), x.clip(0, columns - 1)] = palette[kinds]
+    return drawn
+
+
+def write_overlay(folder: Path, prediction: Predicted) -> Path:
     """Write the image with each nucleus outlined in the colour of its class, as PNG.
 
     Below the image a legend tells the classes and how many nuclei each has; the image itself keeps
-    its size and stays in the upper left corner. Nuclei without class are cyan.
+    its size and stays in the upper left corner. Nuclei without class are cyan. Of a slide it is the
+    thumbnail, and a nucleus one pixel of it.
 
     Args:
         folder: Of all results; the file is ``overlay/{name}.png`` below it.
-        prediction: Of one image.
+        prediction: Of an image, or of a slide with thumbnail.
 
     Returns:
         The file.
 
     Raises:
         OSError: If it cannot be written.
+        ValueError: If a slide has no thumbnail.
     """
     path = result_path(folder, prediction.name, "overlay", ".png")
-    found = prediction.instances
-    palette = np.array([UNCLASSIFIED, *prediction.colours], dtype=np.uint8)
-    kinds = found.semantic if prediction.classes else np.zeros_like(found.semantic)
-    drawn = draw_outlines(prediction.image, found, palette[kinds])
-    none, *counts = np.bincount(kinds, minlength=len(palette)).tolist()
+    if isinstance(prediction, Prediction):
+        found = prediction.instances
+        palette = np.array([UNCLASSIFIED, *prediction.colours], dtype=np.uint8)
+        kinds = found.semantic if prediction.classes else np.zeros_like(found.semantic)
+        drawn = draw_outlines(prediction.image, found, palette[kinds])
+    elif prediction.thumbnail is not None:
+        drawn = draw_dots(prediction.thumbnail, prediction)
+    else:
+        raise ValueError(f"{prediction.name} has no thumbnail to draw on: leave out the overlay")
+    return write_png(path, np.concatenate([drawn, legend(_counts(prediction), drawn.shape[1])]))
+
+
+def _counts(prediction: Predicted) -> list[tuple[str, tuple[int, int, int]]]:
+    """What the legend says: each class with its number of nuclei, and its colour."""
+    total = np.zeros(1 + len(prediction.classes), dtype=np.int64)
+    for part in prediction.parts():
+        kinds = part.semantic if prediction.classes else np.zeros_like(part.semantic)
+        total += np.bincount(kinds, minlength=len(total))
+    none, *counts = total.tolist()
     rows = [
         (f"{name} {count}", colour)
         for name, colour, count in zip(prediction.classes, prediction.colours, counts, strict=True)
     ]
     if none or not rows:
         rows.append((f"{'no class' if rows else 'nuclei'} {none}", UNCLASSIFIED))
-    return write_png(path, np.concatenate([drawn, legend(rows, drawn.shape[1])]))
+    return rows

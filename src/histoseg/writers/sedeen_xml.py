@@ -6,25 +6,25 @@ from itertools import pairwise
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from histoseg.contracts import Prediction
-from histoseg.ops.outlines import edge_outlines
+from histoseg.contracts import Predicted
+from histoseg.writers.batches import at_full_size, batches
 from histoseg.writers.files import result_path, whole_file
 
-AT_ONCE = 4096  # objects held in memory as text
 UNCLASSIFIED = (255, 255, 0)
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_sedeen(folder: Path, prediction: Prediction) -> Path:
+def write_sedeen(folder: Path, prediction: Predicted) -> Path:
     """Write the nuclei as polygons for the Sedeen viewer.
 
     The pen has the colour of the class, the name is the class, the description the probability.
-    Outlines run along pixel edges, in pixels with (0, 0) the upper left corner of the image. Holes
-    are not outlined. Sedeen looks for the file beside the image, as ``{name}.session.xml``.
+    Outlines run along pixel edges, in pixels of the image, or of the slide at full size, with
+    (0, 0) its upper left corner. Holes are not outlined. Sedeen looks for the file beside the
+    image, as ``{name}.session.xml``.
 
     Args:
         folder: Of all results; the file is ``sedeen/{name}.session.xml`` below it.
-        prediction: Of one image. Without pixel size, 1 µm is written for a pixel.
+        prediction: Of an image or slide. Without pixel size, 1 µm is written for a pixel.
 
     Returns:
         The file.
@@ -37,8 +37,9 @@ def write_sedeen(folder: Path, prediction: Prediction) -> Path:
         writes the probability as description.
     """
     path = result_path(folder, prediction.name, "sedeen", ".session.xml")
-    height, width = prediction.image.shape[:2]
-    mpp = prediction.mpp or 1.0
+    x_scale, y_scale = prediction.scale_xy
+    width, height = round(prediction.size[1] * x_scale), round(prediction.size[0] * y_scale)
+    mpp = (prediction.mpp or x_scale) / x_scale
     with whole_file(path) as file:
         file.write(
             f'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -57,23 +58,19 @@ def write_sedeen(folder: Path, prediction: Prediction) -> Path:
     return path
 
 
-def _graphics(prediction: Prediction) -> Iterator[str]:
-    found = prediction.instances
+def _graphics(prediction: Predicted) -> Iterator[str]:
     names = [_quoted(name) for name in ("", *prediction.classes)]
     pens = [UNCLASSIFIED, *prediction.colours]
-    for start in range(0, len(found), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        rings = edge_outlines(found.contour_xy[part])
+    for nuclei, _, rings in batches(prediction):
+        edges = at_full_size(rings.points_xy, prediction)
         rows = zip(
             pairwise(rings.offsets.tolist()),
-            found.semantic[part].tolist() if prediction.classes else [0] * len(found.ids[part]),
-            found.score[part].tolist(),
+            nuclei.semantic.tolist() if prediction.classes else [0] * len(nuclei),
+            nuclei.score.tolist(),
             strict=True,
         )
         for (first, end), kind, score in rows:
-            points = "".join(
-                f"<point>{x},{y}</point>" for x, y in rings.points_xy[first : end - 1].tolist()
-            )
+            points = "".join(f"<point>{x},{y}</point>" for x, y in edges[first : end - 1].tolist())
             red, green, blue = pens[kind]
             yield (
                 f'<graphic type="polygon" name={names[kind]} description="{score:.4f}">'
