@@ -41,24 +41,28 @@ def read_geojson(path: Path) -> Drawing:
 def drawing_of(content: Any, path: Path) -> Drawing:
     """`read_geojson` of parsed JSON; ``path`` is for messages."""
     found = Collector()
-    for n, feature in enumerate(_features(content, path)):
-        where = f"feature {n}"
-        if not isinstance(feature, dict) or feature.get("type") != "Feature":
-            found.drop(where, "its type is not 'Feature'")
-            continue
-        properties = feature.get("properties") or {}
-        if not isinstance(properties, dict):
-            found.drop(where, "its 'properties' are no mapping")
-            continue
-        kind = str(properties.get("objectType", properties.get("object_type", "")))
-        if kind.lower() in NO_OBJECTS:
-            found.drop(where, f"a {kind}, not an object")
-            continue
-        geometry = feature.get("nucleusGeometry") or feature.get("geometry")
-        for part, one in enumerate(_geometries(geometry)):
-            place = where if not part else f"{where}, part {part}"
-            _add(found, place, one, _said(properties.get("classification")))
+    for n, feature in enumerate(features_of(content, path)):
+        add_feature(found, f"feature {n}", feature)
     return found.drawing()
+
+
+def add_feature(found: Collector, where: str, feature: Any) -> None:
+    """Add the objects of one feature, or say why it has none."""
+    if not isinstance(feature, dict) or feature.get("type") != "Feature":
+        found.drop(where, "its type is not 'Feature'")
+        return
+    properties = feature.get("properties") or {}
+    if not isinstance(properties, dict):
+        found.drop(where, "its 'properties' are no mapping")
+        return
+    kind = str(properties.get("objectType", properties.get("object_type", "")))
+    if kind.lower() in NO_OBJECTS:
+        found.drop(where, f"a {kind}, not an object")
+        return
+    geometry = feature.get("nucleusGeometry") or feature.get("geometry")
+    for part, one in enumerate(_geometries(geometry)):
+        place = where if not part else f"{where}, part {part}"
+        _add(found, place, one, said_of(properties.get("classification")))
 
 
 def is_geojson(content: Any) -> bool:
@@ -68,7 +72,12 @@ def is_geojson(content: Any) -> bool:
     return isinstance(content, dict) and content.get("type") in ("FeatureCollection", "Feature")
 
 
-def _features(content: Any, path: Path) -> list[Any]:
+def features_of(content: Any, path: Path) -> list[Any]:
+    """The features of parsed GeoJSON.
+
+    Raises:
+        UnreadableFileError: If it has none.
+    """
     if isinstance(content, dict):
         content = [content] if content.get("type") == "Feature" else content.get("features")
     if not isinstance(content, list):
@@ -104,7 +113,8 @@ def _add(found: Collector, where: str, geometry: Any, said: Said) -> None:
         found.drop(where, f"a {kind} has no area")
 
 
-def _said(classification: Any) -> Said:
+def said_of(classification: Any) -> Said:
+    """Label and colour of a classification."""
     if isinstance(classification, str):
         return {"label": classification or None}
     if not isinstance(classification, dict):
