@@ -86,7 +86,7 @@ def _of_lines(path: Path) -> Points | None:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without Python's search for cycles: it takes three quarters of the time, and JSON has none."""
+    """Without the search for cycles, which takes three quarters of the time: JSON has none."""
     enabled = gc.isenabled()
     gc.disable()
     try:
