@@ -112,7 +112,6 @@ class _Plane:
             best = heapq.heappop(waiting)
             if best.opened and not self._taken(best):
                 self._choose(best)
-                continue
             opened = self._open(*best.cell)
             if opened is not None:
                 heapq.heappush(waiting, opened)
