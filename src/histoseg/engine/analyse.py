@@ -6,7 +6,6 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +23,17 @@ from histoseg.analysis import (
 from histoseg.analysis.density import pixels_of
 from histoseg.annotations import read_type_info
 from histoseg.contracts import Array
+from histoseg.engine.analysis_files import Lengths, write_grid, write_hotspots, write_rows
 from histoseg.engine.index_question import IndexQuestion
-from histoseg.engine.index_rows import NO_CLASS, Row, columns_of, index_rows, table_of
+from histoseg.engine.index_rows import Row, columns_of, index_rows, table_of
 from histoseg.engine.nuclei_of import Given, SlideNuclei, find_given, load_nuclei
 from histoseg.engine.record import write_provenance
 from histoseg.errors import ContractError, SlideError, UnreadableFileError
 from histoseg.slides import TissueMask
 from histoseg.writers import (
-    DensityPicture,
     Marked,
     aligned,
     write_csv,
-    write_density_csv,
-    write_density_picture,
-    write_density_tiff,
-    write_hotspots_geojson,
-    write_hotspots_sedeen,
 )
 
 log = logging.getLogger(__name__)
@@ -59,15 +53,6 @@ MEASURED = (
     "index_high",
     "h_score",
 )
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Sizes in whole px (but the SD), of one slide."""
-
-    bin: int
-    smooth: float
-    window: int
 
 
 def analyse(cfg: DictConfig) -> list[Row]:
@@ -178,8 +163,8 @@ def _analyse_one(
         Marked(row["name"], one.box, {k: float(row[k]) for k in MEASURED if k in row})
         for row, one in zip(rows[len(rows) - len(spots) :], spots, strict=True)
     ]
-    _write_grid(nuclei, grid, question, cfg, lengths, marked, output / "density")
-    _write_hotspots(nuclei, given, marked, rows, output / "hotspots")
+    write_grid(nuclei, grid, question, cfg, lengths, marked, output / "density")
+    write_hotspots(nuclei, given, marked, rows, output / "hotspots")
     if nuclei.slide is not None:
         nuclei.slide.close()
     return rows
@@ -225,81 +210,11 @@ def _hotspots(
     return exact_hotspots(pixels_of(nuclei.xy), part, whole, nuclei.size, wanted, allowed, edges)
 
 
-def _write_grid(
-    nuclei: SlideNuclei,
-    grid: DensityGrid,
-    question: IndexQuestion,
-    cfg: DictConfig,
-    lengths: Lengths,
-    marked: Sequence[Marked],
-    folder: Path,
-) -> None:
-    values, label = _map(nuclei, grid, question, cfg, lengths)
-    names = (NO_CLASS, *nuclei.classes)
-    shown = range(0 if grid.counts[0].any() or not nuclei.classes else 1, len(names))
-    counts = {names[k] if nuclei.classes else "nuclei": grid.counts[k] for k in shown}
-    side_um = None if nuclei.mpp is None else grid.bin * nuclei.mpp
-    write_density_tiff(folder / f"{nuclei.name}.tif", {label: values, **counts}, side_um)
-    write_density_csv(folder / f"{nuclei.name}.csv", counts, {label: values}, grid.bin)
-    side = f"{grid.bin} px" + (f" ({side_um:g} µm)" if side_um else "")
-    smooth = f", smoothed by {lengths.smooth:g} px" if lengths.smooth else ""
-    picture = DensityPicture(
-        values=values,
-        label=label,
-        side=grid.bin,
-        size=nuclei.size,
-        title=f"{nuclei.name}: {len(nuclei.xy):,} nuclei",
-        image=None if nuclei.slide is None else nuclei.slide.thumbnail(cfg.thumbnail),
-        mpp=nuclei.mpp,
-        hotspots=marked,
-        regions={region.name: region.rings for region in nuclei.regions},
-        smooth=lengths.smooth > 0,
-        note=f"bins of {side}{smooth}",
-    )
-    write_density_picture(folder / f"{nuclei.name}.png", picture)
-
-
-def _map(
-    nuclei: SlideNuclei,
-    grid: DensityGrid,
-    question: IndexQuestion,
-    cfg: DictConfig,
-    lengths: Lengths,
-) -> tuple[Array, str]:
-    if cfg.map == "ratio":
-        values = grid.ratio(question.part, question.whole, cfg.least, lengths.smooth)
-        return values, "positive / counted nuclei"
-    values = grid.density(question.part, lengths.smooth)
-    if nuclei.mpp is None:
-        return values * 1e6, f"{question.label} per megapixel"
-    return values / nuclei.mpp**2 * 1e6, f"{question.label} per mm²"
-
-
-def _write_hotspots(
-    nuclei: SlideNuclei, given: Given, marked: Sequence[Marked], rows: Sequence[Row], folder: Path
-) -> None:
-    name, image = nuclei.name, given.image.name if given.image else nuclei.name
-    write_hotspots_geojson(folder / f"{name}.geojson", name, marked, nuclei.origin)
-    write_hotspots_sedeen(folder / f"{name}.session.xml", image, nuclei.size, nuclei.mpp, marked)
-    mine = [row for row in rows if row["kind"] == "hotspot"]
-    _write_rows(folder / f"{name}.csv", mine, columns_of(rows))
-
-
-def _write_rows(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
-    write_csv(path, columns, [[_cell(row.get(key)) for key in columns] for row in rows])
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return "" if value != value else float(f"{value:.8g}")
-    return "" if value is None else value
-
-
 def _finish(
     output: Path, rows: Sequence[Row], skipped: Sequence[tuple[str, str]], number: int
 ) -> None:
     if rows:
-        _write_rows(output / "summary.csv", rows, columns_of(rows))
+        write_rows(output / "summary.csv", rows, columns_of(rows))
         log.info("%s\n\nresults in %s", aligned(table_of(rows)), output)
     (output / SKIPPED).unlink(missing_ok=True)
     if skipped:

@@ -96,18 +96,18 @@ def find_given(cfg: Any) -> list[Given]:
     one = len(files) == 1 and Path(cfg.input).is_file()
     others = {
         "image": _by_name(cfg.image, (*SLIDE_SUFFIXES,), one),
-        "tissue": {} if cfg.tissue == "auto" else _by_name(cfg.tissue, MASKS, one),
+        "tissue": None if cfg.tissue == "auto" else _by_name(cfg.tissue, MASKS, one),
         "regions": _by_name(cfg.regions, DRAWING_SUFFIXES, one),
     }
     found = []
     for name, path in zip(names, files, strict=True):
-        mine = {key: by.get(name, by.get("")) for key, by in others.items() if by}
-        lacking = [key for key, other in mine.items() if other is None and key != "regions"]
-        if lacking:
-            key = lacking[0]
-            raise DatasetNotFoundError(
-                f"{key}={cfg[key]} has no file for {name}; it has {', '.join(sorted(others[key]))}"
-            )
+        mine = {key: by.get(name, by.get("")) for key, by in others.items() if by is not None}
+        for key, other in mine.items():
+            if other is None and key != "regions":
+                there = ", ".join(sorted(others[key] or {})[:5]) or "none of its kind"
+                raise DatasetNotFoundError(
+                    f"{key}={cfg[key]} has no file for {name}; it has {there}"
+                )
         found.append(Given(name, path, **mine))
     return found
 
@@ -140,10 +140,10 @@ def _files(source: Path) -> list[Path]:
     return files
 
 
-def _by_name(given: Any, suffixes: tuple[str, ...], one: bool) -> dict[str, Path]:
+def _by_name(given: Any, suffixes: tuple[str, ...], one: bool) -> dict[str, Path] | None:
     """Files of a folder by name of the slide; a file by "" where there is one slide."""
     if given is None:
-        return {}
+        return None
     path = Path(given)
     if path.is_file():
         if not one:
