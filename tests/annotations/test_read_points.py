@@ -106,9 +106,11 @@ def test_annotations_beside_detections_are_regions(tmp_path: Path) -> None:
 def test_unusual_features_are_read_as_drawings_are(tmp_path: Path) -> None:
     square = [[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]
     apart = [[10, 0], [12, 0], [12, 2], [10, 2], [10, 0]]
+    hole = [[1, 1], [1, 3], [2, 3], [2, 1], [1, 1]]
     shapes = [
         {"type": "MultiPolygon", "coordinates": [[square], [apart]]},
         {"type": "Polygon", "coordinates": [square, apart]},
+        {"type": "Polygon", "coordinates": [square, hole]},
         {"type": "Point", "coordinates": [3, 5]},
         {"type": "MultiPoint", "coordinates": [[7, 5], [9, 5]]},
         {"type": "LineString", "coordinates": [[0, 0], [5, 5]]},
@@ -118,10 +120,10 @@ def test_unusual_features_are_read_as_drawings_are(tmp_path: Path) -> None:
     path = tmp_path / "odd.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     points = read_points(path)
-    assert points.xy[:5].round(6).tolist() == [
-        *([1.5, 1.5], [1.5, 1.5], [2.5, 4.5], [6.5, 4.5], [8.5, 4.5])
+    assert points.xy[:6].round(6).tolist() == [
+        *([3.3, 1.3], [3.3, 1.3], [1.571429, 1.5], [2.5, 4.5], [6.5, 4.5], [8.5, 4.5])
     ]
-    assert len(points) == 6
+    assert len(points) == 7
     assert any("unclosed" in why for why in points.left_out)
 
 

@@ -7,7 +7,9 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import shapely
 
+from histoseg.annotations.drawing import Shape
 from histoseg.annotations.points import Colour, Points
 from histoseg.contracts import Array
 
@@ -69,6 +71,35 @@ class Centres:
                 raise ValueError("positions that are not x, y")
             self._xy.append(ring_centres(flat.reshape(-1, 2), lengths))
             self._rings = []
+
+
+def shape_centres(shapes: Sequence[Shape]) -> Array:
+    """Centre of gravity of each shape, (N, 2): of all its parts, without its holes."""
+    rings = [ring for shape in shapes for ring in (shape.exterior_xy, *shape.holes_xy)]
+    if not rings:
+        return np.zeros((0, 2))
+    lengths = np.fromiter(map(len, rings), np.int64, len(rings))
+    points = np.concatenate(rings)
+    centres, starts = ring_centres(points, lengths), np.cumsum(lengths) - lengths
+    numbers = np.array([1 + len(shape.holes_xy) for shape in shapes])
+    first = np.cumsum(numbers) - numbers
+    if (numbers == 1).all():
+        return centres
+    x, y = points.T
+    after = np.arange(len(points)) + 1
+    after[starts + lengths - 1] = starts
+    weight = np.abs(np.add.reduceat(x * y[after] - x[after] * y, starts)) / 2
+    several = np.flatnonzero(np.repeat(numbers, numbers) > 1)
+    outline = np.repeat(first, numbers)[several]
+    outlines = {i: shapely.make_valid(shapely.Polygon(rings[i])) for i in set(outline.tolist())}
+    held = shapely.contains_xy([outlines[i] for i in outline.tolist()], points[starts[several]])
+    weight[several[held]] *= -1
+    whole = np.add.reduceat(weight, first)
+    moments = np.add.reduceat(centres * weight[:, None], first)
+    known = (numbers > 1) & (whole > 0)
+    centres = centres[first]
+    centres[known] = moments[known] / whole[known, None]
+    return np.asarray(centres)
 
 
 def ring_centres(points: Array, lengths: Array) -> Array:

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 import orjson
 
-from histoseg.annotations.centres import AT_ONCE, Centres, ring_centres
+from histoseg.annotations.centres import AT_ONCE, Centres, shape_centres
 from histoseg.annotations.collect import Collector
 from histoseg.annotations.drawing import Drawing
 from histoseg.annotations.geojson import (
@@ -32,7 +32,6 @@ from histoseg.annotations.json_file import read_json
 from histoseg.annotations.points import Points
 from histoseg.annotations.read import read_drawing
 from histoseg.annotations.regions import without_regions
-from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
 
 POINT_SUFFIXES = (".geojson", ".gz", ".json", ".xml", ".csv", ".zip", ".roi")
@@ -152,8 +151,8 @@ def _add(found: Centres, number: int, feature: Any) -> None:
         return
     collector = Collector(origin=0.0)
     add_feature(collector, f"feature {number}", feature)
-    for shape in collector.shapes:
-        found.ring(shape.exterior_xy.tolist(), shape.label, shape.colour)
+    for shape, centre in zip(collector.shapes, shape_centres(collector.shapes), strict=True):
+        found.ring([centre.tolist()], shape.label, shape.colour)
     found.left_out += [f"{d.where}: {d.why}" for d in collector.dropped]
 
 
@@ -219,11 +218,7 @@ def _of_table(path: Path) -> Points:
 def _of_drawing(drawing: Drawing) -> Points:
     shapes, regions = without_regions(drawing.shapes)
     found = Centres(origin=0.0)
-    lengths = np.array([len(s.exterior_xy) for s in shapes], dtype=np.int64)
-    xy: Array = np.zeros((0, 2))
-    if shapes:
-        xy = ring_centres(np.concatenate([s.exterior_xy for s in shapes]), lengths)
-    found.points(xy, [shape.label for shape in shapes])
+    found.points(shape_centres(shapes), [shape.label for shape in shapes])
     found.left_out += [f"{d.where}: {d.why}" for d in (*drawing.dropped, *regions)]
     made = found.result(drawing.mpp)
     colours = {s.label: s.colour for s in reversed(shapes) if s.label and s.colour}

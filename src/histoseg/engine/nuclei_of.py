@@ -258,6 +258,10 @@ def _tissue(nuclei: SlideNuclei, given: Given, cfg: Any) -> TissueMask | None:
     if given.tissue is None:
         return None
     if given.tissue.name.lower().endswith(IMAGE_SUFFIXES):
+        if nuclei.area_of != "image":
+            raise SlideError(
+                f"{given.tissue} covers a slide whose size nothing says: give image= or size="
+            )
         return TissueMask.from_file(given.tissue, nuclei.size)
     outlines = [region.rings[0] for region in _regions(given.tissue, nuclei.origin)]
     step = max(1, -(-max(nuclei.size) // MASK_SIDE))
