@@ -38,7 +38,8 @@ def test_the_help_of_a_verb_shows_its_choices_and_settings(verb: str, histoseg_:
     said = histoseg_(verb, "--help")
     assert said.code == 0
     assert VERBS[verb] in said.out
-    assert "consep" in said.out, "a choice"
+    if verb != "analyse":  # which has settings alone
+        assert "consep" in said.out, "a choice"
     assert "seed: 0" in said.out, "a setting"
     assert "\n  hydra:" not in said.out, "what no user sets"
 
