@@ -57,6 +57,16 @@ def test_a_share_of_too_few_is_unknown() -> None:
     assert share[0, 1] == 0.5
 
 
+def test_a_smoothed_share_has_the_nuclei_around_behind_it() -> None:
+    xy = np.random.default_rng(0).uniform(0, 999, (400, 2))  # 1 in 6 bins
+    kinds = np.where(np.arange(400) % 2, 1, 2)
+    grid = DensityGrid.of(xy, kinds, 2, (1000, 1000), 20)
+    assert np.isnan(grid.ratio((2,), (1, 2), least=5)).mean() > 0.99
+    share = grid.ratio((2,), (1, 2), least=5, sigma_px=100.0)
+    assert np.isfinite(share).all()
+    assert abs(share.mean() - 0.5) < 0.1
+
+
 def test_nuclei_outside_and_bins_too_small_are_refused() -> None:
     with pytest.raises(ValueError, match="outside the image"):
         DensityGrid.of(np.array([[5.0, 9.6]]), np.array([1]), 1, (10, 10), 5)

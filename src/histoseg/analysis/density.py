@@ -91,12 +91,14 @@ class DensityGrid:
         Args:
             kinds: Those in the numerator.
             of: Those in the denominator.
-            least: Where (smoothed) fewer are in the denominator, the share is NaN.
+            least: Where fewer are in the denominator, the share is NaN. Of a Gaussian that is the
+                number in as many bins as average out as much: 4 pi sigma^2 / bin^2 of them.
             sigma_px: Of the Gaussian that both numbers are smoothed with. 0 for none.
         """
         part, whole = (smooth(self.number(k), sigma_px / self.bin) for k in (kinds, of))
         share = np.full(part.shape, np.nan)
-        known = (whole >= least) & (whole > 0)
+        behind = whole * max(1.0, 4 * np.pi * (sigma_px / self.bin) ** 2)
+        known = (behind >= least) & (whole > 0)
         share[known] = part[known] / whole[known]
         return share
 
