@@ -127,6 +127,7 @@ def test_the_pages_have_commands() -> None:
     assert {command.verb for command in COMMANDS.values()} == {
         "check",
         "convert",
+        "analyse",
         "prepare",
         "train",
         "evaluate",

@@ -12,6 +12,8 @@ from histoseg.annotations.label_images import read_mat as read_mat
 from histoseg.annotations.objects import OBJECT_SUFFIXES as OBJECT_SUFFIXES
 from histoseg.annotations.objects import Objects as Objects
 from histoseg.annotations.objects import read_objects as read_objects
+from histoseg.annotations.points import Points as Points
+from histoseg.annotations.points import class_number as class_number
 from histoseg.annotations.rasterise import MAX_PIXELS as MAX_PIXELS
 from histoseg.annotations.rasterise import Overlap as Overlap
 from histoseg.annotations.rasterise import Rasterised as Rasterised
@@ -19,6 +21,8 @@ from histoseg.annotations.rasterise import rasterise as rasterise
 from histoseg.annotations.read import DRAWING_SUFFIXES as DRAWING_SUFFIXES
 from histoseg.annotations.read import read_drawing as read_drawing
 from histoseg.annotations.read import read_drawings as read_drawings
+from histoseg.annotations.read_points import POINT_SUFFIXES as POINT_SUFFIXES
+from histoseg.annotations.read_points import read_points as read_points
 from histoseg.annotations.regions import without_regions as without_regions
 from histoseg.annotations.stream import DrawingStream as DrawingStream
 from histoseg.annotations.stream import stem as stem

@@ -42,14 +42,13 @@ def read_geojson(path: Path) -> Drawing:
 def drawing_of(content: Any, path: Path) -> Drawing:
     """`read_geojson` of parsed JSON; ``path`` is for messages."""
     found = Collector()
-    for n, feature in enumerate(_features(content, path)):
-        add_feature(found, n, feature)
+    for n, feature in enumerate(features_of(content, path)):
+        add_feature(found, f"feature {n}", feature)
     return found.drawing()
 
 
-def add_feature(found: Collector, n: int, feature: Any) -> None:
-    """Gather what feature number ``n`` draws."""
-    where = f"feature {n}"
+def add_feature(found: Collector, where: str, feature: Any) -> None:
+    """Add the objects of one feature, or say why it has none."""
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
         found.drop(where, "its type is not 'Feature'")
         return
@@ -62,7 +61,7 @@ def add_feature(found: Collector, n: int, feature: Any) -> None:
         found.drop(where, f"a {kind}, not an object")
         return
     geometry = feature.get("nucleusGeometry") or feature.get("geometry")
-    said = _said(properties.get("classification"))
+    said = said_of(properties.get("classification"))
     said["detected"] = kind.lower() in DETECTED
     measurements = properties.get("measurements")
     if isinstance(measurements, dict):
@@ -78,7 +77,12 @@ def is_geojson(content: Any) -> bool:
     return isinstance(content, dict) and content.get("type") in ("FeatureCollection", "Feature")
 
 
-def _features(content: Any, path: Path) -> list[Any]:
+def features_of(content: Any, path: Path) -> list[Any]:
+    """The features of parsed GeoJSON.
+
+    Raises:
+        UnreadableFileError: If it has none.
+    """
     if isinstance(content, dict):
         content = [content] if content.get("type") == "Feature" else content.get("features")
     if not isinstance(content, list):
@@ -114,7 +118,8 @@ def _add(found: Collector, where: str, geometry: Any, said: Said) -> None:
         found.drop(where, f"a {kind} has no area")
 
 
-def _said(classification: Any) -> Said:
+def said_of(classification: Any) -> Said:
+    """Label and colour of a classification."""
     if isinstance(classification, str):
         return {"label": classification or None}
     if not isinstance(classification, dict):

@@ -122,7 +122,7 @@ def _features(path: Path) -> Iterator[Shape | Dropped]:
     found = Collector()
     for member in stream_json(path, LISTS):
         if isinstance(member.name, int):
-            geojson.add_feature(found, member.name, parsed(path, member))
+            geojson.add_feature(found, f"feature {member.name}", parsed(path, member))
             yield from found.taken()
 
 

@@ -3,8 +3,15 @@
 from histoseg.writers.check_geojson import check_geojson as check_geojson
 from histoseg.writers.check_geojson import geojson_problems as geojson_problems
 from histoseg.writers.coco import write_coco as write_coco
+from histoseg.writers.density_figure import DensityPicture as DensityPicture
+from histoseg.writers.density_figure import write_density_picture as write_density_picture
+from histoseg.writers.density_files import write_density_csv as write_density_csv
+from histoseg.writers.density_files import write_density_tiff as write_density_tiff
 from histoseg.writers.dicom_annotations import write_dicom_annotations as write_dicom_annotations
 from histoseg.writers.geojson import write_geojson as write_geojson
+from histoseg.writers.hotspots import Marked as Marked
+from histoseg.writers.hotspots import write_hotspots_geojson as write_hotspots_geojson
+from histoseg.writers.hotspots import write_hotspots_sedeen as write_hotspots_sedeen
 from histoseg.writers.hovernet_json import write_hovernet_json as write_hovernet_json
 from histoseg.writers.hovernet_mat import write_hovernet_mat as write_hovernet_mat
 from histoseg.writers.imagej_roi import write_imagej_roi as write_imagej_roi
@@ -37,6 +44,7 @@ from histoseg.writers.score_files import write_comparison as write_comparison
 from histoseg.writers.score_files import write_csv as write_csv
 from histoseg.writers.score_files import write_json as write_json
 from histoseg.writers.score_files import write_scores as write_scores
+from histoseg.writers.score_table import aligned as aligned
 from histoseg.writers.score_table import comparison_table as comparison_table
 from histoseg.writers.score_table import score_table as score_table
 from histoseg.writers.sedeen_xml import write_sedeen as write_sedeen

@@ -45,7 +45,7 @@ def score_table(report: Report) -> str:
         scores = [found.get(("overall", "", name, average)) for average in used]
         if any(scores):
             rows.append([f"  {name}", *map(_cell, scores)])
-    blocks = [_caption(report), _aligned(rows)]
+    blocks = [_caption(report), aligned(rows)]
     for group, columns in (("class", BY_CLASS), ("tissue", BY_TISSUE)):
         blocks += _block(group, columns, report.scores)
     return "\n\n".join(blocks)
@@ -76,7 +76,7 @@ def comparison_table(differences: Sequence[Difference], names: tuple[str, str]) 
                 [label, s.average, *values, change, *map(_p, (d.p_permutation, d.p_wilcoxon))]
             )
     n = differences[0].n if differences else 0
-    return f"difference is {names[1]} minus {names[0]}; n = {n} pairs\n\n{_aligned(rows)}"
+    return f"difference is {names[1]} minus {names[0]}; n = {n} pairs\n\n{aligned(rows)}"
 
 
 def _caption(report: Report) -> str:
@@ -107,7 +107,7 @@ def _block(group: str, columns: Iterable[tuple[str, str]], scores: Iterable[Scor
     for name in names:
         cells = [_cell(mine.get((name, *column))) for column in used]
         rows.append([f"  {name}", f"{n[name]:,}", *cells])
-    return [_aligned(rows)]
+    return [aligned(rows)]
 
 
 def _cell(score: Score | None) -> str:
@@ -128,7 +128,8 @@ def _p(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of equally many cells as lines of equal columns."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = (GAP.join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 from histoseg.contracts import Predicted
 from histoseg.writers.batches import at_full_size, batches
-from histoseg.writers.files import result_path, whole_file
+from histoseg.writers.files import result_path
+from histoseg.writers.sedeen_session import quoted, sedeen_session
 
 UNCLASSIFIED = (255, 255, 0)
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_sedeen(folder: Path, prediction: Predicted) -> Path:
@@ -40,26 +38,14 @@ def write_sedeen(folder: Path, prediction: Predicted) -> Path:
     x_scale, y_scale = prediction.scale_xy
     width, height = round(prediction.size[1] * x_scale), round(prediction.size[0] * y_scale)
     mpp = (prediction.mpp or x_scale) / x_scale
-    with whole_file(path) as file:
-        file.write(
-            f'<?xml version="1.0" encoding="UTF-8"?>\n'
-            f'<session software="PathCore Session Printer" version="0.1.0">\n'
-            f"<image identifier={_quoted(prediction.name)}>\n"
-            f"<dimensions>{width},{height}</dimensions>\n"
-            f'<pixel-size units="um">{mpp:.6f},{mpp:.6f}</pixel-size>\n'
-            f'<transform><translation units="um">0.000000,0.000000</translation>'
-            f'<center units="um">{width * mpp / 2:.6f},{height * mpp / 2:.6f}</center>'
-            f'<rotation unit="degrees">0.000000</rotation>'
-            f"<scale>1.000000,1.000000</scale></transform>\n<overlays>\n".encode()
-        )
+    with sedeen_session(path, prediction.name, (height, width), mpp) as file:
         for graphic in _graphics(prediction):
             file.write(graphic.encode())
-        file.write(b"</overlays>\n</image>\n</session>\n")
     return path
 
 
 def _graphics(prediction: Predicted) -> Iterator[str]:
-    names = [_quoted(name) for name in ("", *prediction.classes)]
+    names = [quoted(name) for name in ("", *prediction.classes)]
     pens = [UNCLASSIFIED, *prediction.colours]
     for nuclei, _, rings in batches(prediction):
         edges = at_full_size(rings.points_xy, prediction)
@@ -77,8 +63,3 @@ def _graphics(prediction: Predicted) -> Iterator[str]:
                 f'<pen color="#{red:02x}{green:02x}{blue:02x}ff" width="3" style="Solid"/>'
                 f"<font>Arial;12</font><point-list>{points}</point-list></graphic>\n"
             )
-
-
-def _quoted(text: str) -> str:
-    """As an attribute, with its quotes; what XML cannot hold becomes a question mark."""
-    return quoteattr(NOT_XML.sub("?", text))
