@@ -66,16 +66,6 @@ def test_every_wanted_tile_is_in_the_region_that_owns_its_pixels(grid: Grid, see
             np.testing.assert_array_equal(regions[region.number].cells, kept)
 
 
-@given(grids, st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
-def test_a_point_is_owned_once(grid: Grid, seed: int) -> None:
-    points = np.random.default_rng(seed).random((50, 2)) * np.array(grid.size[::-1]) - 0.5
-    points = np.concatenate([points, np.floor(points) + 0.5, [[-0.5, -0.5]]])
-    points = points[(points < np.array(grid.size[::-1]) - 0.5).all(axis=1)]
-    owners = np.sum([region.owns(points) for region in grid.regions()], axis=0)
-    assert (owners == 1).all()
-
-
 def test_a_tile_does_not_depend_on_regions() -> None:
     tiles = set()
     for cells, halo in ((1, 0), (3, 20), (100, 64)):

@@ -27,15 +27,6 @@ class Region:
     box: Box
     cells: Array
 
-    def owns(self, points_xy: Array) -> Array:
-        """Which points (N, 2) of the frame, pixel centres on integers, lie in the core: (N,), bool.
-
-        A point belongs to one region only: an object is kept by the region that owns its centroid.
-        """
-        x, y = np.asarray(points_xy, np.float64).reshape(-1, 2).T + 0.5
-        across = (x >= self.core.left) & (x < self.core.right)
-        return np.asarray(across & (y >= self.core.top) & (y < self.core.bottom))
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -45,7 +36,7 @@ class Grid:
     on regions. The outputs of the tiles (``tile - 2 * margin`` wide) cover the frame, each pixel
     exactly once where ``overlap`` is 0; the last ones, and the inputs of all at the border, reach
     over its edge, where the frame is to be read mirrored. Regions are blocks of whole outputs with
-    a halo: an object no longer than the halo is whole in the region that owns its centroid.
+    a halo: an object no longer than the halo is whole in the region whose core has its first pixel.
 
     Attributes:
         size: (height, width) of the frame.
