@@ -10,6 +10,7 @@ from fakes import folder as fake
 from fakes.discs import discs
 from histoseg.data import NucleiFolder
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
+from histoseg.prepare.pickled_arrays import read_pickled_arrays
 
 
 def open_folder(root: Path, **more: object) -> NucleiFolder:
@@ -159,7 +160,7 @@ def test_nucls_tiles(shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "nucls_cellvitpp" / "Example-Segmentation" / "train"
     (tmp_path / "labels").mkdir()
     for path in sorted((source / "labels").glob("*.npy")):
-        maps = np.load(path, allow_pickle=True).item()
+        maps = read_pickled_arrays(path, ("inst_map", "type_map"))
         savemat(tmp_path / "labels" / f"{path.stem}.mat", maps)
     data = NucleiFolder(source / "images", tmp_path / "labels", classes=[*"abcde"])
     assert len(data) == len(list((source / "images").glob("*.png")))

@@ -5,7 +5,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import highdicom
 import numpy as np
+import pydicom
 import pytest
 
 from histoseg.contracts import Prediction
@@ -19,7 +21,6 @@ SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 @pytest.fixture
 def slide(tmp_path: Path) -> Path:
     """The headers of a small slide of two levels, without pixels."""
-    pydicom = pytest.importorskip("pydicom", reason="pip install 'histoseg[dicom]'")
     uid = pydicom.uid.generate_uid
     series, study, frame = uid(), uid(), uid()
     for number, (columns, rows) in enumerate([(30, 20), (60, 40)]):
@@ -42,7 +43,6 @@ def slide(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, prediction: Prediction) -> Any:
-    highdicom = pytest.importorskip("highdicom", reason="pip install 'histoseg[dicom]'")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's, of values in headers that we did not write
         path = write_dicom_annotations(folder, prediction)
@@ -78,7 +78,6 @@ def _largest(slide: Path) -> str:
 
 
 def test_what_cannot_be_annotated(tmp_path: Path, slide: Path) -> None:
-    pytest.importorskip("highdicom", reason="pip install 'histoseg[dicom]'")
     (tmp_path / "a.svs").write_bytes(b"II*\0")
     for source, said in ((None, "no slide file"), (tmp_path / "a.svs", "no DICOM slide")):
         with pytest.raises(ValueError, match=said):

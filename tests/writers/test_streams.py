@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from pyarrow import parquet
 
 from histoseg.contracts import LabelPart, Nuclei, Predicted, Prediction, SlidePrediction
 from histoseg.writers import (
@@ -124,7 +125,6 @@ def test_measures_are_told(tmp_path: Path) -> None:
 
 
 def test_parquet_has_the_table(tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pip install 'histoseg[parquet]'")
     for typed in (True, False):
         slide = in_regions(prediction_of(hard_labels(), typed, mpp=0.25 if typed else None))
         table = parquet.read_table(write_parquet(tmp_path, slide))

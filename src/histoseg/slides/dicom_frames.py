@@ -49,7 +49,7 @@ def is_level(path: Path, series: str) -> bool:
             path, specific_tags=["SOPClassUID", "SeriesInstanceUID", "ImageType"],
             stop_before_pixels=True,
         )  # fmt: skip
-    except Exception:  # whatever else lies in the folder
+    except (InvalidDicomError, OSError, EOFError, ValueError, struct.error):
         return False
     return bool(
         header.get("SOPClassUID") == SLIDE_CLASS
