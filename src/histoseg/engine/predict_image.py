@@ -53,7 +53,9 @@ def predict_image(
             pixels[None].to(module.device), overlap=cfg.overlap, batch_size=cfg.batch_size
         )
     arrays = {key: m[0].float().cpu().numpy() for key, m in maps.items()}
-    found = module.postprocess(arrays)
+    found = module.decoder(arrays).instances
+    if found is None:
+        raise TypeError("a model that finds no objects does not run on pictures yet")
     if scale != 1:
         found = _in_frame(found, image.shape)
         arrays = {key: _resized_maps(m, image.shape) for key, m in arrays.items()}

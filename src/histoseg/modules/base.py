@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric, MetricCollection
 from typing_extensions import override
 
-from histoseg.contracts import Array, Instances, Maps, Sample
+from histoseg.contracts import Array, Maps, Sample
 from histoseg.errors import NonFiniteLossError
 from histoseg.metrics import without_ignored
 from histoseg.modules.parameter_groups import grouped_optimizer
@@ -24,6 +24,7 @@ from histoseg.ops.crop import centre_crop
 from histoseg.ops.hues import hues
 from histoseg.ops.symmetry import SYMMETRIES, Symmetry
 from histoseg.ops.tiling import tiled
+from histoseg.postprocess.decoder import Decoder, Postprocess
 
 log = logging.getLogger(__name__)
 Outputs = dict[str, Tensor]
@@ -42,9 +43,12 @@ class Module(pl.LightningModule, ABC):
         optimizer: Recipe: parameters to optimiser.
         scheduler: Recipe: optimiser to schedule, stepped once an epoch.
         metrics: Metrics by name; each is given what its ``update`` names.
-        postprocess: Maps of one region, as arrays (C, H, W), to its instances.
         monitor: Metric that chooses the best checkpoint.
         mode: Whether more or less of it is better.
+        postprocess: Maps of one region, as arrays (C, H, W), to its instances; None for a model
+            that finds none.
+        overlap: Pixels by which outputs of neighbouring tiles overlap in prediction, where the
+            user does not say; they are blended there.
         encoder_lr: Factor of the learning rate of ``network.encoder``.
         decay_norms: Whether weight decay also concerns biases and norms.
         normalise: What is done to each whole image (H, W, 3) before it is cut into tiles, in
@@ -70,9 +74,10 @@ class Module(pl.LightningModule, ABC):
         optimizer: Callable[..., Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
         metrics: Mapping[str, Metric],
-        postprocess: Callable[[Mapping[str, Array]], Instances],
         monitor: str,
         mode: Literal["min", "max"],
+        postprocess: Postprocess | None = None,
+        overlap: int = 0,
         encoder_lr: float = 1.0,
         decay_norms: bool = True,
         normalise: Callable[[Array], Array] | None = None,
@@ -81,7 +86,7 @@ class Module(pl.LightningModule, ABC):
         self.network = network
         self.classes = tuple(classes)
         self.colours = tuple((c[0], c[1], c[2]) for c in colours) if classes else ()
-        self.mpp, self.tile, self.margin = mpp, tile, margin
+        self.mpp, self.tile, self.margin, self.overlap = mpp, tile, margin, overlap
         self.optimizer_recipe, self.scheduler_recipe = optimizer, scheduler
         self.postprocess = postprocess
         self.monitor, self.mode = monitor, mode
@@ -125,14 +130,35 @@ class Module(pl.LightningModule, ABC):
         """
         return {name: symmetry.undo(m) for name, m in maps.items()}
 
-    def decode(self, maps: Maps) -> dict[str, Tensor]:
-        """Maps of a batch to ``pred_instances`` and ``pred_semantic``, each (B, H, W) int64."""
+    @property
+    def decoder(self) -> Decoder:
+        """How maps are read. A model that does not only find objects says so here."""
+        return Decoder(self.postprocess)
+
+    def decode(self, maps: Maps) -> dict[str, Any]:
+        """What maps of a batch say, for scores and pictures.
+
+        Returns:
+            As the `decoder` has them: ``pred_instances`` and ``pred_semantic``, each (B, H, W)
+            int64, and ``pred_stains``, maps by name. The class of an object is that of its pixels
+            where the model does not say classes of pixels.
+        """
+        decoder, decoded = self.decoder, dict[str, Any]()
         arrays = {name: m.detach().float().cpu().numpy() for name, m in maps.items()}
-        count = len(next(iter(arrays.values())))
-        found = [self.postprocess({n: a[i] for n, a in arrays.items()}) for i in range(count)]
-        labels = torch.stack([torch.from_numpy(f.labels).long() for f in found])
-        semantic = torch.stack([torch.from_numpy(f.semantic_map()).long() for f in found])
-        return {"pred_instances": labels, "pred_semantic": semantic}
+        if decoder.postprocess is not None:
+            count = len(next(iter(arrays.values())))
+            found = [
+                decoder.postprocess({n: a[i] for n, a in arrays.items()}) for i in range(count)
+            ]
+            painted = [torch.from_numpy(f.semantic_map()).long() for f in found]
+            labels = [torch.from_numpy(f.labels).long() for f in found]
+            decoded |= {"pred_instances": torch.stack(labels)}
+            decoded |= {"pred_semantic": torch.stack(painted)}
+        if decoder.semantic is not None:
+            decoded["pred_semantic"] = maps[decoder.semantic].argmax(1)
+        if decoder.stains:
+            decoded["pred_stains"] = {name: maps[name] for name in decoder.stains}
+        return decoded
 
     @torch.no_grad()
     def infer(self, image: Tensor, *, overlap: int = 0, batch_size: int = 8) -> Maps:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from histoseg.contracts import Array, Instances, LabelPart, Nuclei
 from histoseg.engine.slides.part import Part
 from histoseg.engine.slides.workers import Cost, measured
 from histoseg.ops.stain_means import stain_means
+from histoseg.postprocess.decoder import Decoder
 from histoseg.slides import Region
 
 IMAGE = "image"
@@ -26,7 +27,7 @@ class DecodeTask:
     Attributes:
         region: Which.
         maps: By name, each (C, h, w) of ``region.box``; with `IMAGE` the stains are measured.
-        postprocess: Maps to instances.
+        decoder: What the maps become.
         path: Of the part file.
         stamp: To write into it.
         size: (height, width) of the frame.
@@ -34,7 +35,7 @@ class DecodeTask:
 
     region: Region
     maps: Mapping[str, Array]
-    postprocess: Callable[[Mapping[str, Array]], Instances]
+    decoder: Decoder
     path: Path
     stamp: str
     size: tuple[int, int]
@@ -57,7 +58,9 @@ def decode(task: DecodeTask) -> Decoded:
     """
     with measured() as cost:
         maps = {name: m for name, m in task.maps.items() if name != IMAGE}
-        found = task.postprocess(maps)
+        found = task.decoder(maps).instances
+        if found is None:
+            raise TypeError("a model that finds no objects does not run on slides yet")
         measures = {}
         if IMAGE in task.maps:
             measures = stain_means(np.moveaxis(task.maps[IMAGE], 0, -1), found)

@@ -228,7 +228,7 @@ class SlideRun:
                 self._grid,
                 steps,
                 own.forward,
-                own.module.postprocess,
+                own.module.decoder,
                 self._parts,
                 workers=own.workers,
                 stains=own.stains,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-from histoseg.contracts import Array, Instances, Maps
+from histoseg.contracts import Array, Maps
 from histoseg.engine.slides.busy import Busy
 from histoseg.engine.slides.decode import IMAGE, Decoded, DecodeTask, decode
 from histoseg.engine.slides.forward import Forward, to_arrays
@@ -20,6 +20,7 @@ from histoseg.engine.slides.read_tiles import ReadTask, Tiles, read_tiles
 from histoseg.engine.slides.source import Source
 from histoseg.engine.slides.stitch import stitch
 from histoseg.engine.slides.workers import peak_memory, shares, start
+from histoseg.postprocess.decoder import Decoder
 from histoseg.slides import Grid
 
 AHEAD = 1
@@ -40,7 +41,7 @@ class Stream:
         grid: Where its tiles lie.
         steps: The regions to do, in order.
         forward: The network.
-        postprocess: Maps to instances.
+        decoder: What the maps of a region become.
         parts: Where results go.
         workers: Processes besides this one; with 0 this one does it all.
         stains: Whether the dye in each nucleus is measured.
@@ -51,7 +52,7 @@ class Stream:
     grid: Grid
     steps: list[Step]
     forward: Forward
-    postprocess: Callable[[Mapping[str, Array]], Instances]
+    decoder: Decoder
     parts: Parts
     workers: int = 0
     stains: bool = False
@@ -145,7 +146,7 @@ class Stream:
                 del self._ready[key]
             path = self.parts.path(step.region.number)
             task = DecodeTask(
-                step.region, maps, self.postprocess, path, self.parts.stamp, self.grid.size
+                step.region, maps, self.decoder, path, self.parts.stamp, self.grid.size
             )
             self._decoding.append(pool.submit(decode, task))
             del maps, task
