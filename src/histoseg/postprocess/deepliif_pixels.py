@@ -93,7 +93,7 @@ def find_cells(seg: Array, seg_thresh: int, least: int, most: int | None = None)
         covered.view(np.uint8), 8, cv2.CV_32S, cv2.CCL_WU
     )
     size = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
-    labels = np.asarray(numbers)
+    labels: Array = np.asarray(numbers)
     wanted = (size > least) & (size < (np.inf if most is None else most))
     wanted[0] = False
     pixel = np.flatnonzero(covered)
