@@ -32,7 +32,7 @@ class Tiles(Dataset[Sample]):
         records: The data set.
         augment: Record and seed to the record of a tile.
         per_image: How often each record is an item: item i is record ``i % len(records)``.
-        normalise: What is done to each whole image (H, W, 3) first.
+        normalise: What is done to each whole image (H, W, 3) first. Stains stay as they are.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Tiles(Dataset[Sample]):
 
     def _record(self, index: int) -> Record:
         record = self.records[index]
-        if self.normalise is not None:
+        if self.normalise is not None and "image" in record:
             record = record.copy()
             record["image"] = self.normalise(record["image"])
         return record
@@ -68,7 +68,13 @@ class Tiles(Dataset[Sample]):
     def _donor(self, seed: int) -> Array:
         """The image of any record, drawn apart from the augmentation of the item."""
         index = np.random.default_rng([seed, 1]).integers(len(self.records))
-        return self._record(int(index))["image"]
+        record = self._record(int(index))
+        if "image" not in record:
+            raise ValueError(
+                "an augmentation takes the colours of another image, and these records have "
+                "stains only: leave it out with data.augment.transforms.<its name>=null"
+            )
+        return record["image"]
 
 
 class TileDataModule(pl.LightningDataModule):
@@ -89,6 +95,9 @@ class TileDataModule(pl.LightningDataModule):
         classes: Names of the classes 1..K; empty for a data set without classes.
         colours: K RGB triples 0..255 for pictures and QuPath.
         mpp: Micrometres per pixel; None where the data set does not say.
+        stains: Names of the stains that each record has, in the order to show them; empty for
+            data of images.
+        label_stains: Those of them that are label pictures.
         tile: Side of the square tiles that models get, pixels.
         batch_size: Tiles in a batch, per device.
         tiles_per_image: Random tiles of each training image in an epoch; one is right where
@@ -117,6 +126,8 @@ class TileDataModule(pl.LightningDataModule):
         fold: int | None = None,
         colours: Sequence[Sequence[int]] = (),
         mpp: float | None = None,
+        stains: Sequence[str] = (),
+        label_stains: Sequence[str] = (),
         tiles_per_image: int = 1,
         sampling: Sampling | None = None,
         num_workers: int = 0,
@@ -126,11 +137,14 @@ class TileDataModule(pl.LightningDataModule):
         super().__init__()
         if len(colours) not in (0, len(classes)):
             raise ValueError(f"{len(colours)} colours for {len(classes)} classes: give one each")
+        if unknown := set(label_stains) - set(stains):
+            raise ValueError(f"label_stains names {sorted(unknown)}, stains only {list(stains)}")
         if tiles_per_image < 1:
             raise ValueError(f"tiles_per_image is {tiles_per_image}; expected 1 or more")
         self.dataset, self.augment = dataset, augment
         self.splits = splits if fold is None else _of_fold(splits, fold)
         self.classes, self.colours, self.mpp = list(classes), colours, mpp
+        self.stains, self.label_stains = tuple(stains), tuple(label_stains)
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
         self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory
