@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,11 @@ from typing_extensions import override
 
 from histoseg.contracts import Maps, Sample
 from histoseg.modules.base import Module, Outputs
+from histoseg.networks.blocks.tile_statistics import with_tile_statistics
 from histoseg.ops.crop import centre_crop
 
 Side = Literal["generators", "discriminators"]
+Statistics = Literal["running", "tile"]
 
 
 class AdversarialModule(Module):
@@ -34,6 +36,8 @@ class AdversarialModule(Module):
         inputs: Stains that are translated, in the order of their channels.
         outputs: Stains that are made.
         discriminator_lr: Factor of the discriminators' learning rate.
+        statistics: Of batch norms in validation, test and prediction: ``running``, as collected in
+            training, or ``tile``, of each tile by itself.
         facts: What `Module` takes; the optimiser and the schedule serve both sides.
 
     Attributes:
@@ -41,7 +45,8 @@ class AdversarialModule(Module):
         accumulate: Batches that a step is the mean of.
 
     Raises:
-        ValueError: If there is no input, or no output.
+        ValueError: If there is no input or no output, statistics are unknown, or images are to be
+            normalised: that is for images, not for pairs of stains.
     """
 
     consumes: ClassVar[frozenset[str]] = frozenset({"stains"})
@@ -55,17 +60,38 @@ class AdversarialModule(Module):
         inputs: Sequence[str],
         outputs: Sequence[str],
         discriminator_lr: float = 1.0,
+        statistics: Statistics = "running",
         **facts: Any,
     ) -> None:
         super().__init__(network, **facts)
         if not inputs or not outputs:
             raise ValueError(f"inputs are {inputs}, outputs {outputs}: expected one or more stains")
+        if statistics not in get_args(Statistics):
+            raise ValueError(f"statistics {statistics!r}: choose one of {get_args(Statistics)}")
+        if self.normalise is not None:
+            raise ValueError("model.normalise changes images and not stains: leave it out")
         self.automatic_optimization = False
         self.discriminators = nn.ModuleDict(discriminators)
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self.discriminator_lr = discriminator_lr
+        self.statistics = statistics
+        self._by_tile: tuple[nn.Module, ...] = ()  # in a tuple: it is no part of the state
         self.clip: float | None = None
         self.accumulate = 1
+
+    @property
+    def generators(self) -> nn.Module:
+        """The network, in evaluation with norms as ``statistics`` says."""
+        if self.training or self.statistics == "running":
+            return self.network
+        if not self._by_tile:
+            self._by_tile = (with_tile_statistics(self.network),)
+        return self._by_tile[0]
+
+    @override
+    def train(self, mode: bool = True) -> Self:
+        self._by_tile = ()
+        return super().train(mode)
 
     @abstractmethod
     def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
@@ -169,6 +195,21 @@ def signed(picture: Tensor) -> Tensor:
 def unsigned(made: Tensor) -> Tensor:
     """[-1, 1] to [0, 1], float32; exactly what DeepLIIF scales by 255."""
     return (made.float() + 1) / 2
+
+
+def check_tile(network: nn.Module, tile: int) -> None:
+    """Refuse a tile that a part of the network cannot halve as often as it does.
+
+    Raises:
+        ValueError: Naming the part and what it takes.
+    """
+    for part in network.modules():
+        multiple = getattr(part, "multiple", 1)
+        if tile % multiple:
+            raise ValueError(
+                f"model.tile is {tile} px; {type(part).__name__} takes multiples of {multiple} px:"
+                " set model.tile and data.tile, or fewer halvings (depth) of that network"
+            )
 
 
 def _rgb(stain: Tensor) -> Tensor:

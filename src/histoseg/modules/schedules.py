@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from typing_extensions import override
@@ -37,6 +38,6 @@ class LinearDecay(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     @override
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         fallen = max(0, self.last_epoch - self.constant) / (self.decay + 1)
-        return [max(0.0, 1 - fallen) * float(base) for base in self.base_lrs]
+        return [max(0.0, 1 - fallen) * base for base in self.base_lrs]

@@ -37,6 +37,7 @@ from histoseg.writers.sample_pictures import dotted as dotted
 from histoseg.writers.sample_pictures import hatched as hatched
 from histoseg.writers.sample_pictures import map_pictures as map_pictures
 from histoseg.writers.sample_pictures import outlined as outlined
+from histoseg.writers.sample_pictures import panels as panels
 from histoseg.writers.sample_pictures import to_uint8 as to_uint8
 from histoseg.writers.score_figure import write_comparison_figure as write_comparison_figure
 from histoseg.writers.score_figure import write_score_figure as write_score_figure
