@@ -70,6 +70,7 @@ class DeepLIIF(AdversarialModule):
         seg_gan: Kind = "lsgan",
         backgrounds: Mapping[str, Sequence[int]] | None = None,
         keep_segs: bool = False,
+        pretrained: str | None = None,
         **facts: Any,
     ) -> None:
         made = network(inputs=inputs, outputs=outputs, seg_weights=seg_weights)
