@@ -3,6 +3,7 @@ from histoseg.metrics.colour_drift import ColourDrift as ColourDrift
 from histoseg.metrics.distribution_scores import DistributionScores as DistributionScores
 from histoseg.metrics.extractors import Inception as Inception
 from histoseg.metrics.ignored import without_ignored as without_ignored
+from histoseg.metrics.ihc_scores import IHCScores as IHCScores
 from histoseg.metrics.instance_scores import InstanceScores as InstanceScores
 from histoseg.metrics.lpips import Lpips as Lpips
 from histoseg.metrics.perceptual_scores import PerceptualScores as PerceptualScores

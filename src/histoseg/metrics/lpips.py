@@ -112,10 +112,12 @@ def _pretrained(build: Any, url: str, weights: str | Path | None, sha256: str | 
     missing = f"LPIPS needs torchvision's weights {url}: give weights=<file>, or put it at {cached}"
     state = read_weights(path, sha256, missing)
     prefix = "features."
-    layers = build(weights=None).features
+    with torch.device("meta"):  # nothing is drawn at random only to be overwritten
+        layers = build(weights=None).features
     try:
         layers.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)},
+            assign=True,
         )
     except RuntimeError as error:
         raise CheckpointError(f"{path} does not fit {build.__name__}: {error}") from error

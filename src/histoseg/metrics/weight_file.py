@@ -39,7 +39,10 @@ def read_weights(path: Path, sha256: str | None, missing: str) -> dict[str, Tens
             )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (  # what a damaged file, or one of another kind, leads to
+        *(RuntimeError, ValueError, KeyError, EOFError, OSError, AttributeError, ImportError),
+        *(TypeError, IndexError, pickle.UnpicklingError, zipfile.BadZipFile),
+    ) as error:
         raise CheckpointError(f"{path} cannot be read as weights: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise CheckpointError(f"{path} holds other things than tensors by name")

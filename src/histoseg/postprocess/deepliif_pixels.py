@@ -63,7 +63,7 @@ class CellPixels(NamedTuple):
             score=share.astype(np.float32),
             centroid_xy=self.centroid_xy,
             box_xyxy=self.box_xyxy,
-            contour_xy=_outer_contours(self.labels, len(self.size)),
+            contour_xy=_outer_contours(self.labels),
         )
 
 
@@ -158,12 +158,12 @@ def _votes(labels: Array, some: Array, redder: Array, count: int) -> Array:
     return np.bincount(vote, minlength=2 * count + 2).reshape(-1, 2)[1:]
 
 
-def _outer_contours(labels: Array, count: int) -> tuple[Array, ...]:
+def _outer_contours(labels: Array) -> tuple[Array, ...]:
     """The contour of each cell. Cells never touch nor lie in each other, so one pass finds all."""
     found, _ = cv2.findContours(
         (labels > 0).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
     contours = [contour[:, 0] for contour in found]
-    x, y = np.array([contour[0] for contour in contours]).reshape(-1, 2).T
+    x, y = np.array([contour[0] for contour in contours], dtype=np.int32).reshape(-1, 2).T
     order = np.argsort(labels[y, x])
     return tuple(contours[i] for i in order)

@@ -43,6 +43,10 @@ class Layout(Protocol):
 
     network: ClassVar[str]
 
+    @property
+    def inputs(self) -> int:
+        """Channels of the input."""
+
     def parts(self) -> list[Layer]:
         """List the layers under our names."""
 

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from histoseg.metrics.functional.similarity import mse, psnr, similarity, ssim
+
+GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+WINDOWS = {"gaussian": GAUSSIAN, "uniform": {"win_size": 7}}
+
+
+def pictures(
+    seed: int, height: int = 33, width: int = 40, channels: int = 3
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A smooth picture with white glass, and a noisy copy, both in [0, 1]."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width] / 7
+    waves = np.stack([np.sin(x * (1 + c)) * np.cos(y - c) for c in range(channels)], axis=-1)
+    image = np.clip(0.7 + 0.5 * waves, 0, 1)
+    return image, np.clip(image + rng.normal(0, 0.1, image.shape), 0, 1)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_ssim_is_that_of_scikit_image(window: str, channels: int) -> None:
+    image, pred = pictures(0, channels=channels)
+    oracle = structural_similarity(image, pred, data_range=1, channel_axis=-1, **WINDOWS[window])
+    assert ssim(image, pred, window) == pytest.approx(oracle, abs=1e-12)
+
+
+def test_a_picture_of_one_plane_needs_no_axis_of_channels() -> None:
+    image, pred = pictures(1, channels=1)
+    assert similarity(image[..., 0], pred[..., 0]) == similarity(image, pred)
+
+
+def test_eight_bits_at_range_255_say_the_same() -> None:
+    image, pred = ((255 * side).astype(np.uint8) for side in pictures(2))
+    oracle = structural_similarity(image, pred, channel_axis=-1)  # as BCI's tables are made
+    assert ssim(image / 255, pred / 255, "uniform") == pytest.approx(oracle, abs=1e-12)
+    oracle = peak_signal_noise_ratio(image, pred)
+    assert psnr(image / 255, pred / 255) == pytest.approx(oracle, abs=1e-9)
+
+
+@given(st.floats(0.01, 1))
+def test_known_psnr(step: float) -> None:
+    flat = np.zeros((8, 8, 3))
+    assert mse(flat, flat + step) == pytest.approx(step**2)
+    assert psnr(flat, flat + step) == pytest.approx(-20 * np.log10(step))
+
+
+def test_ssim_of_flat_pictures_is_the_term_of_light_alone() -> None:
+    dark, light = np.full((16, 16), 0.2), np.full((16, 16), 0.6)
+    expected = (2 * 0.2 * 0.6 + 1e-4) / (0.2**2 + 0.6**2 + 1e-4)
+    assert ssim(dark, light) == pytest.approx(expected)
+
+
+def test_equal_pictures() -> None:
+    image, _ = pictures(3)
+    assert similarity(image, image) == {"ssim": pytest.approx(1), "psnr": 100, "mse": 0}
+
+
+def test_a_window_fits_once_into_a_picture_of_its_size() -> None:
+    image, pred = pictures(4, 11, 11)
+    assert np.isfinite(ssim(image, pred))
+    with pytest.raises(ValueError, match="smaller than SSIM's window of 11"):
+        ssim(image[:10], pred[:10])
+
+
+def test_pictures_of_different_size_are_refused() -> None:
+    image, pred = pictures(5)
+    with pytest.raises(ValueError, match="of one size"):
+        similarity(image, pred[1:])
