@@ -1,5 +1,6 @@
 from histoseg.metrics.class_scores import ClassScores as ClassScores
 from histoseg.metrics.colour_drift import ColourDrift as ColourDrift
+from histoseg.metrics.count_errors import CountErrors as CountErrors
 from histoseg.metrics.distribution_scores import DistributionScores as DistributionScores
 from histoseg.metrics.extractors import Inception as Inception
 from histoseg.metrics.ignored import without_ignored as without_ignored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,11 +16,13 @@ from histoseg.losses.gan import Kind
 from histoseg.modules.adversarial import AdversarialModule, check_tile, signed, unsigned
 from histoseg.modules.base import Outputs
 from histoseg.modules.batches import decoded
+from histoseg.modules.deepliif_files import folder_of, load_checkpoint, load_folder
 from histoseg.modules.paired import PairLoss, beside
 from histoseg.networks.deepliif import SEG, shares
 from histoseg.networks.deepliif import DeepLIIF as Network
 from histoseg.ops.crop import centre_crop
 from histoseg.postprocess.decoder import Decoder
+from histoseg.weights.deepliif import DeepLIIFFolder
 
 
 class DeepLIIF(AdversarialModule):
@@ -45,6 +48,7 @@ class DeepLIIF(AdversarialModule):
         seg_gan: What those on ``seg`` cost.
         backgrounds: RGB 0..255 of outputs where there is no tissue.
         keep_segs: Whether maps have what each segmenter says, as ``seg_<what it sees>``.
+        pretrained: Weights to start from; see `load_pretrained`.
         facts: What `AdversarialModule` takes.
 
     Source:
@@ -90,6 +94,8 @@ class DeepLIIF(AdversarialModule):
         self.discriminator_weights = shares(discriminator_weights, self.outputs)
         self.loss = PairLoss(GANLoss(gan), l1_weight, feature_weight, features)
         self.seg_loss = PairLoss(GANLoss(seg_gan), l1_weight)
+        if pretrained is not None:
+            self.load_pretrained(Path(pretrained))
         self.backgrounds = {n: (c[0], c[1], c[2]) for n, c in (backgrounds or {}).items()}
 
     @property
@@ -149,6 +155,26 @@ class DeepLIIF(AdversarialModule):
             terms[name] = loss.discriminator(of_made, of_true)
             total = total + weight * terms[name]
         return {"loss": total, **terms}
+
+    def load_pretrained(self, path: Path) -> None:
+        """Load weights of the original or of histoseg.
+
+        Args:
+            path: The original's folder, of generators; or a checkpoint, which has discriminators
+                as well.
+
+        Raises:
+            CheckpointError: If they are damaged or do not fit.
+        """
+        if path.is_file():
+            load_checkpoint(self, path)
+        else:
+            by_tile = self.statistics == "tile"
+            load_folder(self.network, path, tile=self.tile, by_tile=by_tile)
+
+    def folder(self) -> DeepLIIFFolder:
+        """What a folder of the original holds of this model."""
+        return folder_of(self.network, self.discriminators, inputs=self.inputs, tile=self.tile)
 
     def _answers(self, name: str, picture: Tensor, condition: Tensor, true: Maps) -> Tensor:
         """What discriminators say of an output beside what it was made of."""

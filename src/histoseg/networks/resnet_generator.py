@@ -83,7 +83,7 @@ class ResnetGenerator(nn.Module):
             raise ValueError(
                 f"upsampling {upsampling!r} is unknown; choose one of {get_args(Upsampling)}"
             )
-        self.inputs = inputs
+        self.inputs, self.upsampling = inputs, upsampling
         bias = has_bias(norm)
         outer = padding_mode("reflect" if padding == "reflect" else "zero")
         stem = nn.Conv2d(inputs, width, 7, padding=3, padding_mode=outer, bias=bias)
