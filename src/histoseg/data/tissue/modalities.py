@@ -101,7 +101,7 @@ def _envelopes(rng: np.random.Generator, scene: Scene) -> Array:
 def _marker(scene: Scene) -> Array:
     """Light of the marker: where DAB binds in a positive nucleus."""
     positive = per_nucleus(scene.nuclei.brown, scene.front) > 0
-    return np.clip(scene.dyes[..., 2] / np.float32(scene.look.brown), 0, 1.4) * positive * 0.75
+    return np.clip(scene.dyes[..., 2] / np.float32(scene.look.brown), 0, 1.4) * positive * 0.62
 
 
 def _shine(rng: np.random.Generator, light: Array, look: Look) -> Array:
