@@ -135,6 +135,7 @@ def test_the_pages_have_commands() -> None:
         "patches",
         "predict",
         "score",
+        "score_ihc",
         "view",
     }
     assert len(COMMANDS) > 30

@@ -12,6 +12,7 @@ VERBS = {
     "score": "score files against files: histoseg score pred=<folder> true=<folder>",
     "predict": "run it on images: histoseg predict ckpt=<run> input=<folder> output=<folder>",
     "analyse": "density, hotspots, indices: histoseg analyse input=<nuclei> output=<folder>",
+    "score_ihc": "count cells of Seg pictures: histoseg score_ihc input=<folder>",
     "export": "write it for another program: histoseg export ckpt=<run> output=<file.tar>",
     "patches": "cut images into patches on disk: histoseg patches data=consep split=train",
     "convert": "nuclei from one format to others: histoseg convert input=<file> to=[geojson,coco]",

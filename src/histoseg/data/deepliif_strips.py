@@ -73,7 +73,7 @@ class DeepLIIFStrips(FileDataset):
         """Height, which is also the width of a panel."""
         height, width = strip.shape[:2]
         if width == height * len(self.stains):
-            return height
+            return int(height)
         panels = (
             f"that is {width // height} square panels"
             if width % height == 0

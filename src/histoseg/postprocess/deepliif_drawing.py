@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from histoseg.contracts import Array
+from histoseg.contracts import Array, Nuclei
 from histoseg.postprocess.deepliif_pixels import NEGATIVE, POSITIVE
 
 INSIDE, OUTLINE = (POSITIVE, NEGATIVE), (3, 4)
@@ -91,3 +92,23 @@ def _shifted(frame: Array, step: tuple[int, int]) -> Array:
     height, width = frame.shape
     dy, dx = step
     return frame[1 + dy : height - 1 + dy, 1 + dx : width - 1 + dx]
+
+
+def filled(nuclei: Nuclei, size: tuple[int, int]) -> Array:
+    """Paint cells back of their contours.
+
+    Args:
+        nuclei: Cells of an image that do not touch, ids in raster order of first pixels.
+        size: (height, width) of the image.
+
+    Returns:
+        (H, W), int32: ids, 0 for none.
+    """
+    cells = np.zeros(size, dtype=np.uint8)
+    cv2.fillPoly(cells, nuclei.contours(), 1)
+    count, parts = cv2.connectedComponents(cells, connectivity=8, ltype=cv2.CV_32S)
+    labels: Array = np.asarray(parts)
+    table = np.zeros(count, dtype=np.int32)
+    x, y = nuclei.points_xy[nuclei.offsets[:-1]].T
+    table[labels[y, x]] = nuclei.ids
+    return table.take(labels)

@@ -72,8 +72,7 @@ def draw_seg(front: Array, positive: Array) -> Array:
         [[0, 0, 0], [0, 255, 0], [0, 255, 0], [255, 0, 0]]
     """
     colours = np.array([(0, 0, 0), NEGATIVE, POSITIVE], np.uint8)
-    kind = np.concatenate([[0], 1 + positive])[front]
-    seg = colours[kind]
+    seg: Array = colours[np.concatenate([[0], 1 + positive])[front]]
     labels = front.astype(np.float32)  # which OpenCV erodes; exact below 2**24
     inside, kernel = front > 0, np.ones((3, 3), np.uint8)
     highest = cv2.dilate(labels, kernel)
@@ -96,13 +95,13 @@ def _envelopes(rng: np.random.Generator, scene: Scene) -> Array:
     depth = cv2.distanceTransform(interior(scene.front), cv2.DIST_L2, 3)
     rim = np.exp(depth * np.float32(-1 / max(0.5 * scene.look.scale, 1.0)))
     strength = per_nucleus(rng.uniform(0.3, 0.9, len(scene.nuclei)), scene.front)
-    return strength * (0.15 + 0.85 * rim)
+    return np.asarray(strength * (0.15 + 0.85 * rim))
 
 
 def _marker(scene: Scene) -> Array:
     """Light of the marker: where DAB binds in a positive nucleus."""
     positive = per_nucleus(scene.nuclei.brown, scene.front) > 0
-    return np.clip(scene.dyes[..., 2] / np.float32(scene.look.brown), 0, 1.4) * positive * 0.75
+    return np.clip(scene.dyes[..., 2] / np.float32(scene.look.brown), 0, 1.4) * positive * 0.62
 
 
 def _shine(rng: np.random.Generator, light: Array, look: Look) -> Array:
