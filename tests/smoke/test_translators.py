@@ -49,20 +49,14 @@ def test_a_run_leaves_pictures_and_scores_of_each_stain(model: str, composed: Co
     with table.open(newline="") as f:
         rows = list(csv.DictReader(f))
     assert len(rows) == 2
-    for stain in [name for name in cfg.model.outputs]:
+    for stain in cfg.model.outputs:
         mean = sum(float(row[f"ssim/{stain}"]) for row in rows) / 2
         assert scores[f"test/ssim/{stain}"] == pytest.approx(mean, abs=1e-6)
     if model == "deepliif":
         assert {"test/pq", "test/rmse_total", "test/seg_dice"} <= set(scores)
         assert (run / "test" / "images.csv").is_file()
-    again = composed(
-        "evaluate",
-        f"model={model}",
-        *SMALL[:5],
-        f"ckpt={run}",
-        f"paths.run={run}/again",
-        tiny=model,
-    )
+    args = [f"model={model}", *SMALL[:5], f"ckpt={run}", f"paths.run={run / 'again'}"]
+    again = composed("evaluate", *args, tiny=model)
     found = evaluate(again)
     assert {k: v for k, v in found.items() if v == v} == {
         k: v for k, v in scores.items() if v is not None
@@ -78,6 +72,7 @@ def test_settings_of_steps_reach_both_sides(composed: Compose) -> None:
     cfg = small(
         composed, "ihc_generator", "trainer.max_epochs=9", "trainer.max_steps=3", "test=false",
         "trainer.gradient_clip_val=1.0", "callbacks=ema", "trainer.precision=bf16-mixed",
+        "data.splits.train.length=3",
     )  # fmt: skip
     train(cfg)
     last = checkpoint.read(Path(cfg.paths.run) / "fit" / "checkpoints" / "last.ckpt")
