@@ -30,6 +30,18 @@ def test_ssim_is_that_of_scikit_image(window: str, channels: int) -> None:
     assert ssim(image, pred, window) == pytest.approx(oracle, abs=1e-12)
 
 
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_single_precision_is_enough_on_dark_and_on_white_ground(window: str, level: float) -> None:
+    rng = np.random.default_rng(0)
+    image = np.clip(level + 0.01 * rng.normal(size=(64, 64, 3)), 0, 1)
+    image[20:40, 20:40] = rng.random((20, 20, 3))
+    pred = np.clip(image + 0.01 * rng.normal(size=image.shape), 0, 1)
+    image, pred = image.astype(np.float32), pred.astype(np.float32)
+    exact = similarity(image.astype(np.float64), pred.astype(np.float64), window)
+    assert similarity(image, pred, window) == pytest.approx(exact, rel=1e-6, abs=2e-6)
+
+
 def test_a_picture_of_one_plane_needs_no_axis_of_channels() -> None:
     image, pred = pictures(1, channels=1)
     assert similarity(image[..., 0], pred[..., 0]) == similarity(image, pred)
@@ -58,7 +70,7 @@ def test_ssim_of_flat_pictures_is_the_term_of_light_alone() -> None:
 
 def test_equal_pictures() -> None:
     image, _ = pictures(3)
-    assert similarity(image, image) == {"ssim": pytest.approx(1), "psnr": 100, "mse": 0}
+    assert similarity(image, image) == {"ssim": 1, "psnr": 100, "mse": 0}
 
 
 def test_a_window_fits_once_into_a_picture_of_its_size() -> None:
