@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from histoseg.metrics.functional.similarity import mse, psnr, similarity, ssim
@@ -78,6 +81,22 @@ def test_a_window_fits_once_into_a_picture_of_its_size() -> None:
     assert np.isfinite(ssim(image, pred))
     with pytest.raises(ValueError, match="smaller than SSIM's window of 11"):
         ssim(image[:10], pred[:10])
+
+
+@pytest.mark.parametrize("name", ["22_2", "6_2"])
+def test_real_segmentations_in_single_precision(shared_data: Path, name: str) -> None:
+    folder = shared_data / "deepliif_sample"
+    paths = (
+        folder / "test_groundtruth" / f"{name}.png",
+        folder / "test_DeepLIIF_results" / f"{name}_fake_B_5.png",
+    )
+    image, pred = (np.asarray(Image.open(path).convert("RGB")) for path in paths)
+    oracle = structural_similarity(
+        image / 255, pred / 255, data_range=1, channel_axis=-1, **GAUSSIAN
+    )
+    found = similarity(*(np.float32(side) / np.float32(255) for side in (image, pred)))
+    assert found["ssim"] == pytest.approx(oracle, abs=2e-6)
+    assert found["psnr"] == pytest.approx(peak_signal_noise_ratio(image, pred), abs=1e-5)
 
 
 def test_pictures_of_different_size_are_refused() -> None:
