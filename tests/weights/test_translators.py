@@ -91,6 +91,7 @@ def test_the_attention_unet_there_and_back() -> None:
     state = to_official(ours)
     assert len(state) == 237
     assert state["Att4.W_g.0.weight"].shape == (128, 256, 1, 1)
+    assert list(state)[-2:] == ["Up1.up.0.weight", "Up1.up.0.bias"]
     assert state["Up1.up.0.bias"].shape == (1,)
     read = from_official(state)
     assert read.layout == layout
