@@ -124,6 +124,7 @@ def write_deepliif(
     """
     _check_counts(model)
     names = names_of(scheme, len(model.translators), bool(model.segmenters))
+    options = {**_DEFAULTS, **model.options, **_own_options(model)}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for wanted, networks in (
@@ -134,7 +135,7 @@ def write_deepliif(
     ):
         for name, network in zip(wanted, networks, strict=False):  # critics may be left out
             write_official(folder / f"{epoch}_net_{name}.pth", network)
-    write_options(folder / _OPTIONS, {**_DEFAULTS, **model.options, **_own_options(model)})
+    write_options(folder / _OPTIONS, options)
 
 
 def _read(files: Mapping[str, Path], names: Sequence[str], folder: Path) -> Networks:
