@@ -213,6 +213,9 @@ def test_a_black_picture_has_no_cells(histoseg_: Call, tmp_path: Path) -> None:
     assert said.code == 0, said.err
     assert counts(tmp_path / "ihc_scores" / "n.json") == (0, 0, 0)
     assert rows(tmp_path / "ihc_scores" / "summary.csv")[0]["percent_pos_low"] == ""
+    said = histoseg_("score_ihc", "input=ihc_scores/cells", "output=again", "original=n_Seg.png")
+    assert said.code == 0, said.err
+    assert not read_image(tmp_path / "again" / "n_SegRefined.png").any()
 
 
 def test_optical_density_needs_the_original(histoseg_: Call, slides: Path, tmp_path: Path) -> None:

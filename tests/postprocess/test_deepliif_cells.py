@@ -102,6 +102,33 @@ def test_regions_of_a_picture_give_the_thresholds_of_the_whole(shared_data: Path
     np.testing.assert_array_equal(called.semantic, expected.semantic)
 
 
+def test_regions_with_a_halo_own_the_cells_of_the_whole() -> None:
+    seg = seg_picture((480, 504), positive=120, negative=200, specks=60)
+    marker = np.random.default_rng(0).integers(0, 256, (480, 504, 1)).astype(np.uint8)
+    marker = np.repeat(marker, 3, axis=2)
+    cells, halo, core = DeepLIIFCells(marker_thresh="default"), 24, 130
+    parts, strengths = [], np.zeros(256, np.int64)
+    for top in range(0, 480, core):
+        for left in range(0, 504, core):
+            y, x = max(top - halo, 0), max(left - halo, 0)
+            box = np.s_[y : top + core + halo, x : left + core + halo]
+            nuclei = cells.find_in(seg[box], marker[box]).nuclei().shifted(x, y)
+            first = nuclei.points_xy[nuclei.offsets[:-1]] - (left, top)
+            parts.append(nuclei[((first >= 0) & (first < core)).all(axis=1)])
+            inside = marker[top : top + core, left : left + core, 0]
+            strengths += np.bincount(inside.ravel(), minlength=256)
+    whole = cells.find_in(seg, marker)
+    calls = cells.settle(iter(parts), strengths)
+    assert calls == cells.settle([whole.nuclei()], whole.marker_counts)
+    called, expected = calls(Nuclei.joined(parts)), calls(whole.nuclei())
+    order = np.lexsort(called.points_xy[called.offsets[:-1]].T)
+    assert len(expected) == 320
+    for name in ("semantic", "centroid_xy", "box_xyxy"):
+        np.testing.assert_allclose(getattr(called[order], name), getattr(expected, name))
+    np.testing.assert_array_equal(called[order].points_xy, expected.points_xy)
+    assert called[order].measures["marker"].tolist() == expected.measures["marker"].tolist()
+
+
 def test_a_call_takes_maps_and_gives_the_cells_that_count() -> None:
     seg = seg_picture((240, 264), positive=20, negative=30, specks=25)
     cells = DeepLIIFCells()
