@@ -68,10 +68,18 @@ def test_a_segmentation_in_other_colours_is_told(tmp_path: Path) -> None:
         save(tmp_path, array)[0]
 
 
-def test_panels_in_another_order_are_found_out(tmp_path: Path) -> None:
-    array = np.concatenate([fake.panels(0)[n] for n in ("seg", *NAMES[1:-1], "ihc")], axis=1)
+@pytest.mark.parametrize("last", ["ihc", "dapi", "marker"])
+def test_panels_in_another_order_are_found_out(tmp_path: Path, last: str) -> None:
+    others = [name for name in NAMES if name != last]
+    array = np.concatenate([fake.panels(0)[n] for n in (*others, last)], axis=1)
     with pytest.raises(UnreadableFileError, match=r"put data\.stains in the order of the panels"):
         save(tmp_path, array)[0]
+
+
+def test_a_segmentation_without_cells_is_taken(tmp_path: Path) -> None:
+    array = fake.strip(0)
+    array[:, -64:] = 0
+    assert not save(tmp_path, array)[0]["stains"]["seg"].any()
 
 
 def test_blurred_edges_of_a_segmentation_are_taken(tmp_path: Path) -> None:
