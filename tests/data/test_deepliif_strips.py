@@ -132,9 +132,11 @@ def test_two_strips_of_one_name_are_refused(tmp_path: Path) -> None:
         save(tmp_path, fake.strip(0), "x.tif")
 
 
-def test_a_stain_named_twice_is_refused(tmp_path: Path) -> None:
+def test_stains_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="each once"):
         strips(fake.write(tmp_path), stains=("ihc", "ihc"))
+    with pytest.raises(ContractError, match=r"names \['seg'\], data.stains only \['ihc'\]"):
+        DeepLIIFStrips(tmp_path, "train", ["ihc"], ["seg"])
 
 
 def test_the_official_sample_has_the_statistics_of_its_stains(shared_data: Path) -> None:

@@ -303,3 +303,20 @@ def test_two_label_pictures_are_counted_by_name(single: Path, tmp_path: Path) ->
     prepare(tmp_path, stains, "data.label_stains=[seg,again]", "+prepare.sets.words.again=Seg")
     (counts,) = json.loads((tmp_path / "out" / "val" / "metrics.json").read_text()).values()
     assert counts["seg"] == counts["again"]
+
+
+def test_a_call_that_was_cut_leaves_nothing_behind(single: Path, tmp_path: Path) -> None:
+    """The journal names a file before it is written; a stranger's name in it is not followed."""
+    (tmp_path / "out" / "train").mkdir(parents=True)
+    (tmp_path / "out" / "train" / "old_IHC.png").touch()
+    (tmp_path / "kept.png").touch()
+    (tmp_path / "out" / ".strips.txt").write_text("train/old_IHC.png\nval/none.png\n../kept.png\n")
+    assert prepare(tmp_path).code == 0
+    assert "old_IHC" not in strips(tmp_path / "out")
+    assert (tmp_path / "kept.png").is_file()
+
+
+def test_settings_that_do_not_fit_are_told(single: Path, tmp_path: Path) -> None:
+    said = prepare(tmp_path, "data.stains=[ihc,dapi]")
+    assert "set data.label_stains=[]" in said.complaint
+    assert "size 0 and tile None" in prepare(tmp_path, "prepare.sets.size=0").complaint
