@@ -161,14 +161,15 @@ class Module(pl.LightningModule, ABC):
         return decoded
 
     @torch.no_grad()
-    def infer(self, image: Tensor, *, overlap: int = 0, batch_size: int = 8) -> Maps:
+    def infer(self, image: Tensor, *, overlap: int | None = None, batch_size: int = 8) -> Maps:
         """Maps of whole images of any size, tile by tile, in the frame of the image.
 
         They are the mean over `symmetries`.
 
         Args:
             image: (B, C, H, W), float32 in [0, 1].
-            overlap: Pixels by which neighbouring outputs overlap; they are blended there.
+            overlap: Pixels by which neighbouring outputs overlap, where they are blended; None for
+                what the model says.
             batch_size: Tiles at a time.
         """
         total: Maps = {}
@@ -178,7 +179,7 @@ class Module(pl.LightningModule, ABC):
                 symmetry.apply(image),
                 tile=self.tile,
                 margin=self.margin,
-                overlap=overlap,
+                overlap=self.overlap if overlap is None else overlap,
                 batch_size=batch_size,
             )
             for name, m in self.turned_back(maps, symmetry).items():

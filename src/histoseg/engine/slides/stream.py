@@ -12,7 +12,7 @@ import numpy as np
 
 from histoseg.contracts import Array, Maps
 from histoseg.engine.slides.busy import Busy
-from histoseg.engine.slides.decode import IMAGE, Decoded, DecodeTask, decode
+from histoseg.engine.slides.decode import IMAGE, DecodeTask, Done, decode
 from histoseg.engine.slides.forward import Forward, to_arrays
 from histoseg.engine.slides.parts import Parts
 from histoseg.engine.slides.plan import Key, Step
@@ -62,7 +62,7 @@ class Stream:
     _batch: list[tuple[Key, Array]] = field(default_factory=list)
     _launched: tuple[list[tuple[Key, Array]], Maps] | None = None
     _waiting: deque[Step] = field(default_factory=deque)
-    _decoding: deque[Future[Decoded]] = field(default_factory=deque)
+    _decoding: deque[Future[Done]] = field(default_factory=deque)
 
     def run(self) -> Busy:
         """Do all steps.
@@ -145,9 +145,7 @@ class Stream:
             for key in step.drops:
                 del self._ready[key]
             path = self.parts.path(step.region.number)
-            task = DecodeTask(
-                step.region, maps, self.decoder, path, self.parts.stamp, self.grid.size
-            )
+            task = DecodeTask(step.region, maps, self.decoder, path, self.parts.stamp, self.grid)
             self._decoding.append(pool.submit(decode, task))
             del maps, task
             self._await_decoders(most)
