@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import math
 import sys
 import time
 from collections.abc import Mapping
@@ -20,9 +19,10 @@ from histoseg import __version__
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
-from histoseg.engine.predict_image import PRECISIONS, predict_image
+from histoseg.engine.predict_image import PRECISIONS
 from histoseg.engine.record import write_provenance
 from histoseg.engine.slides.forward import Forward
+from histoseg.engine.slides.picture_run import PictureRun
 from histoseg.engine.slides.pictures import Picture, look_at
 from histoseg.engine.slides.settings import Settings, Writer
 from histoseg.engine.slides.slide_run import SlideRun
@@ -145,7 +145,7 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig) -> dict[str, An
     try:
         seen = look_at(entry, settings)
         if isinstance(seen, Picture):
-            row |= _whole(entry, seen, settings, cfg)
+            row |= PictureRun(entry, seen, settings, cfg).run()
         else:
             row |= SlideRun(entry, settings, settings.model_mpp if seen.flat else None).run()
     except (UnreadableFileError, SlideError, OSError, WorkerDiedError) as e:
@@ -154,23 +154,6 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig) -> dict[str, An
         row |= {"state": "failed", "error": str(e)}
     row.setdefault("peak_mb", round(peak_memory() / 2**20))
     return {**row, "seconds": round(time.perf_counter() - began, 3)}
-
-
-def _whole(
-    entry: SlideEntry, picture: Picture, settings: Settings, cfg: DictConfig
-) -> dict[str, Any]:
-    prediction = predict_image(
-        settings.module,
-        picture.pixels,
-        entry.name,
-        cfg,
-        mpp=picture.mpp,
-        model_mpp=settings.model_mpp,
-    )
-    settings.written(prediction)
-    side = prediction.mpp
-    area = round(math.prod(prediction.size) * side * side / 1e6, 4) if side else ""
-    return {"nuclei": len(prediction.instances), "mm2": area}
 
 
 def _fitting(writers: Mapping[str, Writer], kinds: frozenset[str]) -> dict[str, Writer]:
@@ -182,7 +165,7 @@ def _fitting(writers: Mapping[str, Writer], kinds: frozenset[str]) -> dict[str, 
             f"the model gives {what or 'nothing'}, and no writer writes that: {left_out}. Add one,"
             " as +writers=stains or +writers=semantic"
         )
-    if left_out:
+    if left_out and "instances" not in kinds:  # with objects most writers have something to do
         log.info("the model gives %s: nothing to write for %s", what, left_out)
     return some
 

@@ -10,6 +10,8 @@ from histoseg.engine.slides.forward import Forward
 from histoseg.modules.base import Module
 from histoseg.writers import fits
 
+PARTS = ".parts"
+"""Folder, in the output, of what is needed to go on."""
 Writer = Callable[[Path, Predicted], Path | list[Path]]
 
 

@@ -14,21 +14,21 @@ from tqdm import tqdm
 
 from histoseg.contracts import Array, SlidePrediction
 from histoseg.engine.slides.busy import Busy
+from histoseg.engine.slides.find_change import find_change
 from histoseg.engine.slides.find_mask import find_mask, mask_file, mask_stamp
 from histoseg.engine.slides.finished import recall, remember
 from histoseg.engine.slides.mask_files import THUMBNAIL, write_mask, write_thumbnail
 from histoseg.engine.slides.only_writer import only_writer
 from histoseg.engine.slides.parts import Parts
 from histoseg.engine.slides.plan import Step, plan
-from histoseg.engine.slides.settings import Settings
+from histoseg.engine.slides.settings import PARTS, Settings
 from histoseg.engine.slides.source import Source, opened
 from histoseg.engine.slides.stamps import hash_of, stamp_of_slide
 from histoseg.engine.slides.stream import Stream
-from histoseg.errors import SlideError, WorkerDiedError
+from histoseg.errors import WorkerDiedError
 from histoseg.slides import Frame, Grid, Region, SlideEntry, TissueMask
 
 log = logging.getLogger(__name__)
-PARTS = ".parts"
 ATTEMPTS = 2
 """A slide is tried again when a process died: what it had done is kept."""
 
@@ -56,7 +56,7 @@ class SlideRun:
 
         Raises:
             SlideError: If the slide does not say its resolution, a mask does not fit, or the model
-                needs whole images.
+                normalises whole images alone.
             UnreadableFileError: If it is damaged.
             OSError: If results cannot be written.
             WorkerDiedError: If processes die again and again.
@@ -70,11 +70,6 @@ class SlideRun:
 
     def _run(self) -> dict[str, Any]:
         began = time.perf_counter()
-        if self.settings.module.normalise is not None:
-            raise SlideError(
-                f"{self.entry.path}: model.normalise measures the stains of a whole image, which a"
-                " slide in regions is not. Cut the slide into images, or use a model without it"
-            )
         known = recall(self._record, self._results_stamp)
         if known is not None:
             return {**known, "state": "skipped", "seconds": _since(began)}
@@ -231,6 +226,7 @@ class SlideRun:
                 self._parts,
                 workers=own.workers,
                 stains=own.stains and "instances" in own.module.decoder.kinds,
+                normalise=find_change(own.module, self._frame, self._grid, self._wanted),
                 progress=progress,
                 busy=busy,
             ).run()
