@@ -18,7 +18,7 @@ OURS = ("translation", "perceptual", "distribution")
 @pytest.fixture
 def metrics(composed: Compose) -> Callable[..., DictConfig]:
     def build(*overrides: str) -> DictConfig:
-        stains = "+model.stains=[he,ihc]"
+        stains = "+model.outputs=[he,ihc]"
         return composed(
             "train", "model=hovernet", "data=synthetic", stains, *overrides
         ).model.metrics
