@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from histoseg.annotations import read_array
+from histoseg.annotations.label_images import read_array
 from histoseg.contracts import Array
 from histoseg.errors import ContractError, SlideError
 from histoseg.registration import kind_of, nuclear_channel
@@ -153,4 +153,3 @@ def _same(name: str, size: tuple[int, int], frame: Slide, which: str) -> None:
 
 def _kind(slide: Slide, channel: str) -> str:
     return kind_of(slide.thumbnail(THUMBNAIL)) if channel == "auto" else str(channel)
-

@@ -106,9 +106,7 @@ def complaints(quality: Quality, matrix: Array, limits: Limits) -> list[str]:
     _, scale, shear = parts_of(matrix)
     found = []
     if quality.overlap < limits.overlap:
-        found.append(
-            f"the overlap is {quality.overlap:.0%}, expected {limits.overlap:.0%} or more"
-        )
+        found.append(f"the overlap is {quality.overlap:.0%}, expected {limits.overlap:.0%} or more")
     if quality.blocks < limits.blocks:
         found.append(
             f"only {quality.blocks} blocks of {limits.block} px have nuclei in both, expected"
