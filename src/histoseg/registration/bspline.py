@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from histoseg.contracts import Array
-from histoseg.registration.itk import affine_to_itk, simple_itk, to_itk
+from histoseg.registration.itk import affine_to_itk, one_thread, simple_itk, to_itk
 from histoseg.registration.refine import Refinement, metric_of
 
 ORDER = 3
@@ -80,7 +80,8 @@ def bend(fixed: Array, moving: Array, matrix: Array, cells: int, how: Refinement
     method.SetOptimizerAsLBFGSB(
         gradientConvergenceTolerance=1e-6, numberOfIterations=how.iterations
     )
-    method.Execute(target, to_itk(moving))
+    with one_thread():
+        method.Execute(target, to_itk(moving))
     return Bending(spline, _field(spline, target))
 
 

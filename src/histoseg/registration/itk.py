@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,21 @@ def simple_itk() -> Any:
             f"registration needs SimpleITK, which is not installed ({error}): "
             "pip install 'histoseg[register]'"
         ) from error
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let SimpleITK work in one thread: the order of sums, and so the last bits, depend on it.
+
+    The number that a registration is told reaches its filters, but not its metric.
+    """
+    default = simple_itk().ProcessObject
+    before = default.GetGlobalDefaultNumberOfThreads()
+    default.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        default.SetGlobalDefaultNumberOfThreads(before)
 
 
 def to_itk(image: Array) -> Any:

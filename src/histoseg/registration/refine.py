@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from histoseg.contracts import Array
-from histoseg.registration.itk import affine_from_itk, affine_to_itk, simple_itk, to_itk
+from histoseg.registration.itk import affine_from_itk, affine_to_itk, one_thread, simple_itk, to_itk
 
 _BINS = 32
 
@@ -59,7 +59,8 @@ def refine_affine(fixed: Array, moving: Array, start: Array, how: Refinement) ->
         gradientMagnitudeTolerance=1e-8,
     )
     method.SetOptimizerScalesFromPhysicalShift()
-    method.Execute(to_itk(fixed), to_itk(moving))
+    with one_thread():
+        method.Execute(to_itk(fixed), to_itk(moving))
     return affine_from_itk(affine)
 
 
@@ -72,7 +73,6 @@ def metric_of(fixed: Array, how: Refinement, shrink: tuple[int, ...]) -> Any:
         shrink: Reductions of the pictures.
     """
     method = simple_itk().ImageRegistrationMethod()
-    method.SetNumberOfThreads(1)  # the order of sums, and so the last bits, would depend on it
     method.SetMetricAsMattesMutualInformation(_BINS)
     method.SetMetricSamplingStrategy(method.RANDOM)
     shares = [min(1.0, how.samples * factor**2 / fixed.size) for factor in shrink]
