@@ -132,7 +132,7 @@ def write_warped(folder: Path, name: str, picture: Warped, like: Slide) -> Path:
         dtype=corner.dtype,
         name=name,
         mpp=like.mpp[0] if like.mpp else None,
-        rgb=corner.ndim == 3,
+        background=(0, 0, 0) if corner.ndim == 3 else None,
     )
 
 
