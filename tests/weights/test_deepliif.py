@@ -130,6 +130,15 @@ def test_all_is_detected_without_options(tmp_path: Path, layouts: tuple[Layout, 
     assert_equal(read_deepliif(tmp_path), replace(written, seg_weights=TRAINING))
 
 
+def test_what_keys_cannot_tell_is_in_the_options(tmp_path: Path) -> None:
+    layout = replace(TRANSLATOR, padding="replicate")
+    written = model(1, translators=several(layout, 1))
+    write_deepliif(tmp_path, written)
+    assert_equal(read_deepliif(tmp_path), written)
+    (tmp_path / "train_opt.txt").unlink()
+    assert vars(read_deepliif(tmp_path).translators[0].layout)["padding"] == "reflect"
+
+
 @pytest.mark.parametrize(
     ("scheme", "options", "expected"),
     [

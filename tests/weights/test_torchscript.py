@@ -1,7 +1,9 @@
 import pickle
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 from histoseg.errors import CheckpointError
 from histoseg.networks import ResnetGenerator
-from histoseg.weights.torchscript import read_torchscript
+from histoseg.weights.torchscript import _rebuilt, read_torchscript
 
 Trace = Callable[..., dict[str, Tensor]]
 
@@ -53,6 +55,26 @@ def test_storage_is_not_read_beyond_its_end(tmp_path: Path, trace: Trace) -> Non
             cut.writestr(name, content[:8] if "/data/" in name else content)
     with pytest.raises(CheckpointError, match="cannot be read as a TorchScript file"):
         read_torchscript(tmp_path / "x.pt")
+
+
+class Module:
+    """Pickled as a module of TorchScript."""
+
+
+Module.__module__ = "__torch__"
+
+
+def test_a_module_in_itself_and_a_swollen_tensor_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "__torch__", SimpleNamespace(Module=Module))
+    module = Module()
+    module.inner = module
+    write(tmp_path / "G1.pt", pickle.dumps(module, protocol=2))
+    with pytest.raises(CheckpointError, match="recursion"):
+        read_torchscript(tmp_path / "G1.pt")
+    with pytest.raises(pickle.UnpicklingError, match="repeats its few numbers"):
+        _rebuilt(torch.zeros(3), 0, (10**9, 3), (0, 1))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])

@@ -93,6 +93,8 @@ def read_deepliif(
         names = replace(names, seg="")
     translators = _read(files, names.translators(), folder)
     segmenters = _read(files, names.segmenters(), folder)
+    if options.get("padding") == "replicate":
+        translators = tuple(_replicating(network) for network in translators)
     panels = (*translators, *segmenters)[0].layout.inputs // _RGB
     facts = facts_of(options, names, panels)
     return DeepLIIFFolder(
@@ -154,6 +156,14 @@ def _read(files: Mapping[str, Path], names: Sequence[str], folder: Path) -> Netw
                 f"of {described(networks[0].layout)}; give networks of one training"
             )
     return networks
+
+
+def _replicating(network: StoredNetwork) -> StoredNetwork:
+    """Say what the keys cannot: they are the same for both paddings that need a layer."""
+    layout = network.layout
+    if isinstance(layout, ResnetLayout) and layout.padding == "reflect":
+        return network._replace(layout=replace(layout, padding="replicate"))
+    return network
 
 
 def _read_one(path: Path) -> StoredNetwork:
