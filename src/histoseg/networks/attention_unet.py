@@ -20,7 +20,7 @@ class AttentionUNet(nn.Module):
     Args:
         inputs: Channels of the image, 3 for each panel.
         outputs: Channels of the result.
-        width: Channels of the first level; doubled at each of the next three, then kept.
+        width: Channels of the first level, even; doubled at each of the next three, then kept.
         depth: Number of halvings; published 8 (``unet_512_attention``).
         initial: How weights start, see `networks.blocks.initial.small_start`.
         gain: Their size.
@@ -47,6 +47,8 @@ class AttentionUNet(nn.Module):
         super().__init__()
         if depth < 2:
             raise ValueError(f"depth is {depth}; a U-Net needs 2 halvings or more")
+        if width < 2 or width % 2:
+            raise ValueError(f"width is {width}; give an even number, gates take half of it")
         self.inputs, self.multiple = inputs, 2**depth
         channels = [width * min(2**level, 8) for level in range(depth)]
         last = depth - 1

@@ -93,6 +93,8 @@ def read_deepliif(
         names = replace(names, seg="")
     translators = _read(files, names.translators(), folder)
     segmenters = _read(files, names.segmenters(), folder)
+    if options.get("padding") == "replicate":
+        translators = tuple(_replicating(network) for network in translators)
     panels = (*translators, *segmenters)[0].layout.inputs // _RGB
     facts = facts_of(options, names, panels)
     return DeepLIIFFolder(
@@ -124,6 +126,7 @@ def write_deepliif(
     """
     _check_counts(model)
     names = names_of(scheme, len(model.translators), bool(model.segmenters))
+    options = {**_DEFAULTS, **model.options, **_own_options(model)}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for wanted, networks in (
@@ -134,7 +137,7 @@ def write_deepliif(
     ):
         for name, network in zip(wanted, networks, strict=False):  # critics may be left out
             write_official(folder / f"{epoch}_net_{name}.pth", network)
-    write_options(folder / _OPTIONS, {**_DEFAULTS, **model.options, **_own_options(model)})
+    write_options(folder / _OPTIONS, options)
 
 
 def _read(files: Mapping[str, Path], names: Sequence[str], folder: Path) -> Networks:
@@ -153,6 +156,14 @@ def _read(files: Mapping[str, Path], names: Sequence[str], folder: Path) -> Netw
                 f"of {described(networks[0].layout)}; give networks of one training"
             )
     return networks
+
+
+def _replicating(network: StoredNetwork) -> StoredNetwork:
+    """Say what the keys cannot: they are the same for both paddings that need a layer."""
+    layout = network.layout
+    if isinstance(layout, ResnetLayout) and layout.padding == "reflect":
+        return network._replace(layout=replace(layout, padding="replicate"))
+    return network
 
 
 def _read_one(path: Path) -> StoredNetwork:

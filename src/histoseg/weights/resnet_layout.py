@@ -38,7 +38,8 @@ _UP = {"convtranspose": (0, 1, 3), "resize_conv": (2, 3, 5)}  # convolution, nor
 class ResnetLayout:
     """Arguments of `networks.ResnetGenerator`; see there.
 
-    ``reflect`` stands for ``replicate`` too where a file was read: their keys are the same.
+    Keys tell whether there is dropout, not how much: 0.5 where a file was read. ``reflect`` stands
+    for ``replicate`` too there: their keys are the same.
     """
 
     network: ClassVar[str] = "ResnetGenerator"

@@ -47,7 +47,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
             found = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             root = found[0].removesuffix("data.pkl")
             with archive.open(found[0]) as file:
-                module = _Reader(file, archive, root).load()
+                return _tensors(_Reader(file, archive, root).load(), "")
     except (
         *(RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError),
         *(OSError, pickle.UnpicklingError, zipfile.BadZipFile, NotImplementedError),
@@ -56,7 +56,6 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
             f"{path} ({path.stat().st_size} bytes) cannot be read as a TorchScript file: "
             f"{str(error)[:200] or type(error).__name__}; if it is cut short, copy it again"
         ) from error
-    return _tensors(module, "")
 
 
 class _Module:
@@ -91,7 +90,10 @@ class _Reader(pickle.Unpickler):
 
 
 def _rebuilt(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
-    return torch.as_strided(storage, size, stride, offset).clone()
+    tensor = torch.as_strided(storage, size, stride, offset)
+    if tensor.numel() > storage.numel():
+        raise pickle.UnpicklingError(f"a tensor of shape {tuple(size)} repeats its few numbers")
+    return tensor.clone()
 
 
 def _tensors(module: Any, prefix: str) -> dict[str, Tensor]:

@@ -154,7 +154,7 @@ class AttentionUNetLayout:
         return found
 
     def official(self) -> dict[str, str]:
-        """Say what DeepLIIF calls each layer.
+        """Say what DeepLIIF calls each layer, in its order.
 
         Raises:
             CheckpointError: If it cannot build the network.
@@ -165,12 +165,13 @@ class AttentionUNetLayout:
                 f"halvings; it has 64 and {_ATTENTION_DEPTH}"
             )
         names: dict[str, str] = {}
-        for kind, official in (("down", "Conv{}.conv"), ("up", "Up{}.up")):
-            for level in range(self.depth):
-                names |= _numbered(f"{kind}.{level}", official.format(level + 1))
-        for level in range(1, self.depth):
+        for level in range(self.depth):
+            names |= _numbered(f"down.{level}", f"Conv{level + 1}.conv")
+        for level in reversed(range(self.depth)):
+            names |= _numbered(f"up.{level}", f"Up{level + 1}.up")
             for part, official in (("below", "W_g"), ("skip", "W_x"), ("weight", "psi")):
-                names |= _numbered(f"gates.{level}.{part}", f"Att{level + 1}.{official}")
+                if level:
+                    names |= _numbered(f"gates.{level}.{part}", f"Att{level + 1}.{official}")
         return names
 
     def _gate(self, name: str, skip: int) -> list[Layer]:
