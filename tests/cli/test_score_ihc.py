@@ -11,7 +11,7 @@ from PIL import Image
 
 from deepliif_sample import GOLDEN
 from fakes.seg import marker_picture, seg_picture
-from histoseg.annotations import read_cell_records
+from histoseg.annotations import read_cell_records, read_drawing
 from histoseg.contracts import Array
 from histoseg.slides.image import read_image
 from histoseg.writers import check_geojson
@@ -71,7 +71,8 @@ def test_counts_and_all_files(histoseg_: Call, slides: Path, tmp_path: Path) -> 
         assert refined.shape == over.shape == (*SIZE, 3)
         drawn = over != TISSUE
         assert (refined[drawn.any(axis=2)][:, 1] == 255).all(), "the overlay has outlines only"
-        assert check_geojson(out / "geojson" / f"{name}.geojson") == 40 + number
+        assert check_geojson(out / "geojson" / f"{name}.geojson") == []
+        assert len(read_drawing(out / "geojson" / f"{name}.geojson").shapes) == 40 + number
         table = rows(out / "table" / f"{name}.csv")
         assert [r["class"] for r in table].count("positive") == 10 + number
         records = read_cell_records(out / "cells" / f"{name}.json")
@@ -146,7 +147,9 @@ def test_a_pattern_takes_other_names(histoseg_: Call, slides: Path, tmp_path: Pa
     for name in ("x", "y"):
         write(tmp_path / "plain" / f"{name}.png", seg_picture((96, 96), 4, 5))
         write(tmp_path / "plain" / f"{name}_SegRefined.png", seg_picture((96, 96), 1, 0))
-    said = histoseg_("score_ihc", 'input="plain/*.png"', "writers={}", "records=null")
+    said = histoseg_(
+        "score_ihc", 'input="plain/*.png"', "~writers.geojson", "~writers.table", "records=null"
+    )
     assert said.code == 0, said.err
     out = tmp_path / "ihc_scores"
     assert [row["name"] for row in rows(out / "summary.csv")] == ["x", "y"]
@@ -185,7 +188,7 @@ def test_a_bad_image_does_not_stop_the_others(
 ) -> None:
     asked = []
     if change == "tissue":
-        write(slides / "b_Seg.tif", np.full((*SIZE, 3), TISSUE - 5, np.uint8) - (0, 9, 0))
+        write(slides / "b_Seg.tif", np.full((*SIZE, 3), (190, 150, 180), np.uint8))
     elif change == "grey":
         write(slides / "b_Seg.tif", marker_picture(read_image(slides / "b_Seg.tif")))
     elif change == "marker":
@@ -210,6 +213,9 @@ def test_a_black_picture_has_no_cells(histoseg_: Call, tmp_path: Path) -> None:
     assert said.code == 0, said.err
     assert counts(tmp_path / "ihc_scores" / "n.json") == (0, 0, 0)
     assert rows(tmp_path / "ihc_scores" / "summary.csv")[0]["percent_pos_low"] == ""
+    said = histoseg_("score_ihc", "input=ihc_scores/cells", "output=again", "original=n_Seg.png")
+    assert said.code == 0, said.err
+    assert not read_image(tmp_path / "again" / "n_SegRefined.png").any()
 
 
 def test_optical_density_needs_the_original(histoseg_: Call, slides: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from fakes.seg import marker_picture, seg_picture
 from histoseg.contracts import Array, Nuclei
 from histoseg.ops.instances import instances_from_labels
 from histoseg.postprocess import DeepLIIFCells
-from histoseg.postprocess.deepliif_pixels import find_cells
+from histoseg.postprocess.deepliif_pixels import as_uint8, find_cells
 from histoseg.postprocess.deepliif_thresholds import (
     default_marker_threshold,
     default_size_threshold,
@@ -23,7 +23,7 @@ CASES = pytest.mark.parametrize("golden", GOLDEN, ids=lambda g: f"{g.name}-{g.se
 
 def as_map(picture: Array) -> Array:
     """A picture as a map whose truncated 8-bit values are the picture's."""
-    return np.moveaxis((picture + 0.5) / 256, -1, 0).astype(np.float32)
+    return np.moveaxis((picture + 0.5) / 255, -1, 0).astype(np.float32)
 
 
 def counts(semantic: Array) -> tuple[int, int]:
@@ -100,6 +100,35 @@ def test_regions_of_a_picture_give_the_thresholds_of_the_whole(shared_data: Path
     expected = cells.called(whole, calls)
     np.testing.assert_array_equal(called.ids, expected.ids)
     np.testing.assert_array_equal(called.semantic, expected.semantic)
+
+
+def test_regions_with_a_halo_own_the_cells_of_the_whole() -> None:
+    seg = seg_picture((480, 504), positive=120, negative=200, specks=60)
+    marker = np.random.default_rng(0).integers(0, 256, (480, 504, 1)).astype(np.uint8)
+    marker = np.repeat(marker, 3, axis=2)
+    cells, halo, core = DeepLIIFCells(marker_thresh="default"), 24, 130
+    parts, strengths = [], np.zeros(256, np.int64)
+    for top in range(0, 480, core):
+        for left in range(0, 504, core):
+            y, x = max(top - halo, 0), max(left - halo, 0)
+            box = np.s_[y : top + core + halo, x : left + core + halo]
+            nuclei = cells.find_in(seg[box], marker[box]).nuclei().shifted(x, y)
+            first = nuclei.points_xy[nuclei.offsets[:-1]] - (left, top)
+            parts.append(nuclei[((first >= 0) & (first < core)).all(axis=1)])
+            inside = cells.marker_counts({"marker": as_map(marker[top:, left:][:core, :core])})
+            assert inside is not None
+            strengths += inside
+    assert cells.marker_counts({"seg": as_map(seg)}) is None
+    whole = cells.find_in(seg, marker)
+    calls = cells.settle(iter(parts), strengths)
+    assert calls == cells.settle([whole.nuclei()], whole.marker_counts)
+    called, expected = calls(Nuclei.joined(parts)), calls(whole.nuclei())
+    order = np.lexsort(called.points_xy[called.offsets[:-1]].T)
+    assert len(expected) == 320
+    for name in ("semantic", "centroid_xy", "box_xyxy"):
+        np.testing.assert_allclose(getattr(called[order], name), getattr(expected, name))
+    np.testing.assert_array_equal(called[order].points_xy, expected.points_xy)
+    assert called[order].measures["marker"].tolist() == expected.measures["marker"].tolist()
 
 
 def test_a_call_takes_maps_and_gives_the_cells_that_count() -> None:
@@ -254,3 +283,12 @@ def test_maps_that_do_not_fit_are_refused(maps: dict[str, Array], message: str) 
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"expected|one of them"):
         DeepLIIFCells(**setting)  # type: ignore[arg-type]
+
+
+def test_maps_become_pictures_by_cutting_off() -> None:
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    np.testing.assert_array_equal(as_uint8(as_map(values)), values)
+    exact = np.moveaxis(values, -1, 0).astype(np.float32) / np.float32(255)
+    cut = as_uint8(exact).astype(int) - values
+    assert set(np.unique(cut)) <= {-1, 0}, "a value of a file may come back one lower"
+    assert as_uint8(np.full((3, 1, 1), 1.5, np.float32)).max() == 255

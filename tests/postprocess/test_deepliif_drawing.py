@@ -10,7 +10,7 @@ from deepliif_sample import GOLDEN, Golden, pictures
 from fakes.seg import seg_picture
 from histoseg.contracts import Array
 from histoseg.postprocess import DeepLIIFCells
-from histoseg.postprocess.deepliif_drawing import class_mask, overlay, refined
+from histoseg.postprocess.deepliif_drawing import class_mask, filled, overlay, refined
 
 TINY = [
     "................",
@@ -112,6 +112,15 @@ def test_crowded_pictures_agree_with_the_rules_followed_pixel_by_pixel(seed: int
     np.testing.assert_array_equal(
         class_mask(called.labels, called.semantic, found.covered), expected
     )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cells_are_painted_back_of_their_contours(seed: int) -> None:
+    seg = np.zeros((70, 80, 3), np.uint8)
+    seg[..., 2] = np.where(np.random.default_rng(seed).random((70, 80)) < 0.35, 200, 0)
+    found = DeepLIIFCells(noise_thresh=0).find_in(seg)
+    assert len(found.instances) > 40
+    np.testing.assert_array_equal(filled(found.nuclei(), (70, 80)), found.instances.labels)
 
 
 def test_insides_stay_as_they_are() -> None:

@@ -161,6 +161,14 @@ class DeepLIIFCells:
         measures, counts = _measures(cells, marker, original)
         return FoundCells(cells.instances(), measures, cells.covered, counts)
 
+    def marker_counts(self, maps: Mapping[str, Array]) -> Array | None:
+        """Count the strengths of the marker in some maps, as `find` does; None without a marker.
+
+        Regions that overlap are to be counted by their cores, so that each pixel counts once.
+        """
+        marker = self._picture(maps, self.marker)
+        return None if marker is None else _strengths(marker_values(marker))
+
     def settle(self, parts: Iterable[Nuclei], marker_counts: Array | None = None) -> CellCalls:
         """Fix the thresholds.
 
@@ -210,10 +218,14 @@ def _measures(
     if marker is not None:
         strength = marker_values(marker)
         measures["marker"] = cells.most_in(strength)
-        counts = np.bincount(strength.ravel(), minlength=256)
+        counts = _strengths(strength)
     if original is not None:
         measures["od"] = np.rint(cells.mean_in(optical_density(original))).astype(np.int64)
     return measures, counts
+
+
+def _strengths(marker: Array) -> Array:
+    return np.bincount(marker.ravel(), minlength=256)
 
 
 def _histogram(parts: Iterable[Nuclei]) -> tuple[Array, Array]:

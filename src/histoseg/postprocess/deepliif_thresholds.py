@@ -48,8 +48,8 @@ def default_size_threshold(sizes: Array, counts: Array, resolution: str) -> int:
         nadeemlab/DeepLIIF 1.2.6. Above the upper limit it takes a fallback, not that limit.
 
     Example:
-        >>> default_size_threshold(np.array([9, 400]), np.array([30, 60]), "40x")
-        61
+        >>> default_size_threshold(np.array([9, 144]), np.array([30, 60]), "40x")
+        55
     """
     number = int(counts.sum())
     if number < 2:
