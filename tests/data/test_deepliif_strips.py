@@ -68,10 +68,18 @@ def test_a_segmentation_in_other_colours_is_told(tmp_path: Path) -> None:
         save(tmp_path, array)[0]
 
 
-def test_panels_in_another_order_are_found_out(tmp_path: Path) -> None:
-    array = np.concatenate([fake.panels(0)[n] for n in ("seg", *NAMES[1:-1], "ihc")], axis=1)
+@pytest.mark.parametrize("last", ["ihc", "dapi", "marker"])
+def test_panels_in_another_order_are_found_out(tmp_path: Path, last: str) -> None:
+    others = [name for name in NAMES if name != last]
+    array = np.concatenate([fake.panels(0)[n] for n in (*others, last)], axis=1)
     with pytest.raises(UnreadableFileError, match=r"put data\.stains in the order of the panels"):
         save(tmp_path, array)[0]
+
+
+def test_a_segmentation_without_cells_is_taken(tmp_path: Path) -> None:
+    array = fake.strip(0)
+    array[:, -64:] = 0
+    assert not save(tmp_path, array)[0]["stains"]["seg"].any()
 
 
 def test_blurred_edges_of_a_segmentation_are_taken(tmp_path: Path) -> None:
@@ -124,9 +132,11 @@ def test_two_strips_of_one_name_are_refused(tmp_path: Path) -> None:
         save(tmp_path, fake.strip(0), "x.tif")
 
 
-def test_a_stain_named_twice_is_refused(tmp_path: Path) -> None:
+def test_stains_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="each once"):
         strips(fake.write(tmp_path), stains=("ihc", "ihc"))
+    with pytest.raises(ContractError, match=r"names \['seg'\], data.stains only \['ihc'\]"):
+        DeepLIIFStrips(tmp_path, "train", ["ihc"], ["seg"])
 
 
 def test_the_official_sample_has_the_statistics_of_its_stains(shared_data: Path) -> None:

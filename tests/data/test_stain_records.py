@@ -6,12 +6,15 @@ import albumentations as A  # noqa: N812
 import numpy as np
 import pytest
 import torch
+from hydra.utils import instantiate
 from torch.utils.data import default_collate
 
+from conftest import Compose
 from fakes.discs import discs
 from histoseg.contracts import Array, Place, Record
 from histoseg.data import Augment, CentreTile, RandomTile, TileDataModule, to_sample
 from histoseg.data.datamodule import Tiles
+from histoseg.data.draws import Draw
 from histoseg.data.sample import packed, widened
 
 LABELS = np.array([[0, 0, 0], [255, 0, 0], [0, 0, 255]], np.uint8)
@@ -77,6 +80,35 @@ def test_all_stains_go_through_the_same_draws() -> None:
     assert not np.array_equal(augment(record(), 1)["stains"]["ihc"], tile["stains"]["ihc"])
 
 
+@pytest.mark.parametrize("name", ["translation", "flips", "nuclei", "reference"])
+def test_presets_know_the_label_stains_of_the_data(name: str, composed: Compose) -> None:
+    given = ["data=synthetic_stains", f"data/augment={name}", "data.tile=48"]
+    augment = instantiate(composed("view", *given).data.augment)
+    seen = set()
+    for seed in range(8):
+        stains = augment(record(), seed)["stains"]
+        assert colours(stains["seg"]) <= set(map(tuple, LABELS.tolist()))
+        off = stains["ihc"].astype(int) + stains["inverse"] - 255
+        assert np.abs(off).max() <= 1, "no preset recolours a stain by itself"
+        seen.add(stains["seg"].tobytes())
+    assert len(seen) > 1
+
+
+def test_translation_mirrors_half_of_the_tiles_and_nothing_else(composed: Compose) -> None:
+    given = ["data=synthetic_stains", "data/augment=translation", "data.tile=64"]
+    augment = instantiate(composed("view", *given).data.augment)
+    source = record()["stains"]
+    mirrored = 0
+    for seed in range(60):
+        stains = augment(record(), seed)["stains"]
+        flipped = not np.array_equal(stains["ihc"], source["ihc"])
+        for name, picture in stains.items():
+            expected = source[name][:, ::-1] if flipped else source[name]
+            np.testing.assert_array_equal(picture, expected)
+        mirrored += flipped
+    assert 18 < mirrored < 42
+
+
 def test_without_its_name_a_label_picture_would_get_mixed_colours() -> None:
     tile = Augment({"warp": warp()})(record(), 0)
     assert len(colours(tile["stains"]["seg"])) > 3
@@ -122,6 +154,27 @@ def test_unpaired_stains_have_draws_of_their_own() -> None:
     together = Augment(steps)(twins, 0)["stains"]
     assert not np.array_equal(apart["a"], apart["b"])
     np.testing.assert_array_equal(together["a"], together["b"])
+
+
+def test_unpaired_stains_come_from_different_records() -> None:
+    """The first goes through all records in turn, the others are drawn, by the seed alone."""
+    levels = np.arange(40, dtype=np.uint8)
+    held = Held(Record(stains=dict.fromkeys("abc", np.full((8, 8, 3), n))) for n in levels)
+    tiles = Tiles(held, Augment({}, paired=False))
+    drawn = [
+        {name: int(p[0, 0, 0]) for name, p in tiles[Draw(item, 7 + item)]["stains"].items()}
+        for item in range(40)
+    ]
+    assert [one["a"] for one in drawn] == levels.tolist()
+    for name in "bc":
+        assert sum(one[name] == one["a"] for one in drawn) < 8
+        assert len({one[name] for one in drawn}) > 15
+    assert sum(one["b"] == one["c"] for one in drawn) < 8
+    again = tiles[Draw(3, 10)]["stains"]
+    assert {name: int(p[0, 0, 0]) for name, p in again.items()} == drawn[3]
+    assert held[3]["stains"]["b"][0, 0, 0] == 3, "records stay as they are"
+    paired = Tiles(held, Augment({}))[Draw(3, 10)]["stains"]
+    assert {int(p[0, 0, 0]) for p in paired.values()} == {3}
 
 
 def test_the_centre_of_each_stain_is_cut() -> None:

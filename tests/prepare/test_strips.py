@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import imagecodecs
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from histoseg.data import DeepLIIFStrips
 from histoseg.data.tissue.modalities import NAMES
 from histoseg.ops.backgrounds import Backgrounds
 from histoseg.prepare.stain_sets import starts
+
+NO_TEST = ("~prepare.fractions.test", "prepare.fractions.val=0.3")
 
 
 def prepare(cwd: Path, *args: object) -> Said:
@@ -49,10 +52,16 @@ def test_six_files_become_their_concatenation(single: Path, tmp_path: Path) -> N
     assert sorted(found) == [f"s{number}_IHC" for number in range(4)]
     for number in range(4):
         np.testing.assert_array_equal(pixels(found[f"s{number}_IHC"]), fake.strip(number))
-    assert sorted(path.parent.name for path in found.values()) == ["train"] * 3 + ["val"]
-    assert "4 strips (3 to train, 1 to val)" in said.out
+    assert sorted(path.parent.name for path in found.values()) == [
+        "test",
+        "train",
+        "train",
+        "val",
+    ]
+    assert "4 strips (" in said.out
+    assert "2 to train" in said.out
     data = DeepLIIFStrips(tmp_path / "out", "train", NAMES, ["seg"])
-    assert len(list(data)) == 3
+    assert len(list(data)) == 2
 
 
 def test_the_manifest_says_where_each_strip_is_from(single: Path, tmp_path: Path) -> None:
@@ -70,7 +79,7 @@ def test_the_manifest_says_where_each_strip_is_from(single: Path, tmp_path: Path
 def test_what_is_incomplete_is_reported_and_the_others_go_on(single: Path, tmp_path: Path) -> None:
     (single / "s1_DAPI.png").unlink()
     (single / "s2_IHC.png").unlink()
-    said = prepare(tmp_path)
+    said = prepare(tmp_path, *NO_TEST)
     assert said.code == 0, said.err
     assert sorted(strips(tmp_path / "out")) == ["s0_IHC", "s3_IHC"]
     why = {row["item"]: row["why"] for row in rows(tmp_path / "out" / "report.csv")}
@@ -112,7 +121,7 @@ def test_labels_are_resized_to_the_nearest_pixel_and_pictures_smoothly(
 
 def test_tiles_overlap_and_reach_all_four_corners(tmp_path: Path) -> None:
     fake.write_singles(tmp_path / "single", sets=2, size=80)
-    said = prepare(tmp_path, "prepare.sets.tile=64", "prepare.fractions={train: 0.5, val: 0.5}")
+    said = prepare(tmp_path, "prepare.sets.tile=64", *NO_TEST)
     assert said.code == 0, said.err
     table = rows(tmp_path / "out" / "manifest.csv")
     corners = {(row["strip"], row["y"], row["x"]) for row in table if row["group"] == "s1_IHC"}
@@ -170,7 +179,7 @@ def test_patients_stay_together(tmp_path: Path) -> None:
     table = rows(tmp_path / "out" / "manifest.csv")
     homes = {(row["group"], row["split"]) for row in table}
     assert len(homes) == len({group for group, _ in homes}) == 3
-    assert {split for _, split in homes} == {"train", "val"}
+    assert {split for _, split in homes} == {"train", "val", "test"}
 
 
 def test_a_list_says_the_splits(single: Path, tmp_path: Path) -> None:
@@ -208,7 +217,7 @@ def test_other_stains_are_found_by_their_names(tmp_path: Path) -> None:
         for stain in ("HE", "CD3"):
             picture = fake.panels(number)["ihc" if stain == "HE" else "marker"]
             Image.fromarray(picture).save(tmp_path / "single" / f"{stain}-{number}.png")
-    said = prepare(tmp_path, "data.stains=[HE,CD3]", "data.label_stains=[]")
+    said = prepare(tmp_path, "data.stains=[HE,CD3]", "data.label_stains=[]", *NO_TEST)
     assert said.code == 0, said.err
     assert pixels(strips(tmp_path / "out")["HE-1"]).shape == (64, 128, 3)
     assert json.loads((tmp_path / "out" / "backgrounds.json").read_text()) == {}
@@ -243,3 +252,71 @@ def test_a_block_within_a_cell_is_no_background() -> None:
     found = Backgrounds(["seg"])
     found.add({"seg": np.full((32, 32, 3), (0, 0, 255), np.uint8)})
     assert found.colours() == {}
+
+
+def test_the_official_sample_comes_back_with_its_counts(shared_data: Path, tmp_path: Path) -> None:
+    """Counts are those of the original for this picture: specification 6.6."""
+    strip = pixels(shared_data / "deepliif_sample" / "train" / "Bladder1.png")
+    (tmp_path / "single").mkdir()
+    for number in range(2):
+        for panel, word in zip(np.split(strip, 6, axis=1), fake.SUFFIXES.values(), strict=True):
+            Image.fromarray(panel).save(tmp_path / "single" / f"{word}_{number}.png")
+    said = prepare(tmp_path, "prepare.sets.size=512", *NO_TEST)
+    assert said.code == 0, said.err
+    (val,) = (tmp_path / "out" / "val").glob("*.png")
+    np.testing.assert_array_equal(pixels(val), strip)
+    counts = json.loads((tmp_path / "out" / "val" / "metrics.json").read_text())[val.stem]
+    assert counts == {
+        "num_total": 183,
+        "num_pos": 15,
+        "num_neg": 168,
+        "percent_pos": 8.2,
+        "seg_thresh": 120,
+        "size_thresh": 29,
+        "size_thresh_upper": None,
+        "marker_thresh": None,
+    }
+    colours = json.loads((tmp_path / "out" / "backgrounds.json").read_text())
+    assert min(colours["ihc"]) > 150, "glass and pale stroma"
+    assert max(colours["dapi"] + colours["lap2"] + colours["marker"]) < 50
+    assert colours["seg"] == [0, 0, 0]
+
+
+def test_the_cells_of_what_does_not_train_are_counted(single: Path, tmp_path: Path) -> None:
+    prepare(tmp_path, "prepare.cells.size_thresh=0")
+    out = tmp_path / "out"
+    assert not (out / "train" / "metrics.json").exists()
+    for split in ("val", "test"):
+        ((name, counts),) = json.loads((out / split / "metrics.json").read_text()).items()
+        seg = fake.panels(int(name[1]))["seg"]
+        red, blue = (seg[..., c] > 0 for c in (0, 2))
+        pieces = [
+            (cv2.connectedComponentsWithStats(m.astype(np.uint8), connectivity=8)[2][1:, 4] > 4)
+            for m in (red, blue)
+        ]
+        assert [counts["num_pos"], counts["num_neg"]] == [int(p.sum()) for p in pieces]
+        assert counts["num_total"] > 0
+
+
+def test_two_label_pictures_are_counted_by_name(single: Path, tmp_path: Path) -> None:
+    stains = "data.stains=[ihc,seg,again]"
+    prepare(tmp_path, stains, "data.label_stains=[seg,again]", "+prepare.sets.words.again=Seg")
+    (counts,) = json.loads((tmp_path / "out" / "val" / "metrics.json").read_text()).values()
+    assert counts["seg"] == counts["again"]
+
+
+def test_a_call_that_was_cut_leaves_nothing_behind(single: Path, tmp_path: Path) -> None:
+    """The journal names a file before it is written; a stranger's name in it is not followed."""
+    (tmp_path / "out" / "train").mkdir(parents=True)
+    (tmp_path / "out" / "train" / "old_IHC.png").touch()
+    (tmp_path / "kept.png").touch()
+    (tmp_path / "out" / ".strips.txt").write_text("train/old_IHC.png\nval/none.png\n../kept.png\n")
+    assert prepare(tmp_path).code == 0
+    assert "old_IHC" not in strips(tmp_path / "out")
+    assert (tmp_path / "kept.png").is_file()
+
+
+def test_settings_that_do_not_fit_are_told(single: Path, tmp_path: Path) -> None:
+    said = prepare(tmp_path, "data.stains=[ihc,dapi]")
+    assert "set data.label_stains=[]" in said.complaint
+    assert "size 0 and tile None" in prepare(tmp_path, "prepare.sets.size=0").complaint

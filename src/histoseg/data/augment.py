@@ -31,7 +31,8 @@ class Augment:
             the command line, and a value of None leaves that one out.
         label_stains: Stains that are label pictures: warped to the nearest pixel, never recoloured.
         recolour: Stains whose colours, noise and sharpness may change.
-        paired: Whether the stains of a record show the same tissue.
+        paired: Whether the stains of a record show the same tissue. If not, `Tiles` also takes each
+            from another record.
 
     Attributes:
         needs_donor: Whether a transform takes something of another image.

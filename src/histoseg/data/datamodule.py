@@ -26,7 +26,9 @@ from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeIm
 class Tiles(Dataset[Sample]):
     """A data set seen through an augmentation (training) or a centre crop (validation).
 
-    Items are `packed`: `widened` makes of one, or of a batch, what a model takes.
+    Items are `packed`: `widened` makes of one, or of a batch, what a model takes. With an
+    augmentation of unpaired stains, item i has the first stain of its record, and each other stain
+    of a record drawn at random.
 
     Args:
         records: The data set.
@@ -45,6 +47,7 @@ class Tiles(Dataset[Sample]):
         self.records, self.augment, self.per_image = records, augment, per_image
         self.normalise = normalise
         self.needs_donor = getattr(augment, "needs_donor", False)
+        self.paired = getattr(augment, "paired", True)
 
     def __len__(self) -> int:
         """Number of items."""
@@ -54,9 +57,22 @@ class Tiles(Dataset[Sample]):
         """Load one item, augment it with the seed of its draw (0 for a plain index), pack it."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
         record = self._record(item % len(self.records))
+        if not self.paired and "stains" in record:
+            record = self._apart(record, seed)
         if self.needs_donor:
             return packed(self.augment(record, seed, donor=partial(self._donor, seed)))
         return packed(self.augment(record, seed))
+
+    def _apart(self, record: Record, seed: int) -> Record:
+        """The record with all stains but the first replaced by those of others."""
+        first, *names = record["stains"]
+        others = np.random.default_rng([seed, 3]).integers(len(self.records), size=len(names))
+        apart = record.copy()
+        apart["stains"] = {first: record["stains"][first]} | {
+            name: self.records[other]["stains"][name]
+            for name, other in zip(names, others.tolist(), strict=True)
+        }
+        return apart
 
     def _record(self, index: int) -> Record:
         record = self.records[index]

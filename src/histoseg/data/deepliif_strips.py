@@ -31,7 +31,8 @@ class DeepLIIFStrips(FileDataset):
 
     Raises:
         DatasetNotFoundError: If there is no strip.
-        ContractError: If two strips have one name, or a stain is named twice.
+        ContractError: If two strips have one name, a stain is named twice, or a label picture is
+            none of the stains.
 
     Source:
         Ghahremani et al. 2022, Nature Machine Intelligence 4:401.
@@ -52,6 +53,11 @@ class DeepLIIFStrips(FileDataset):
             raise ContractError(
                 f"stains are {list(stains)}: expected the names of the panels from left to right, "
                 "each once"
+            )
+        if unknown := set(label_stains) - set(stains):
+            raise ContractError(
+                f"data.label_stains names {sorted(unknown)}, data.stains only {list(stains)}: set "
+                "data.label_stains=[] for strips without label pictures"
             )
         self.stains, self.label_stains = tuple(stains), tuple(label_stains)
         self.mpp = float("nan") if mpp is None else mpp

@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from tqdm import tqdm
 
+from histoseg.contracts import Array
 from histoseg.data.splits import load_splits, make_splits
 from histoseg.errors import ContractError, UnreadableFileError
 from histoseg.ops.backgrounds import Backgrounds
+from histoseg.ops.ihc_scoring import IHCScoring
+from histoseg.postprocess import DeepLIIFCells
+from histoseg.postprocess.deepliif_pixels import POSITIVE
 from histoseg.prepare.stain_sets import Remark, StainSet, StainSets
 from histoseg.prepare.strip_files import StripFolder, panels_of
 
@@ -43,7 +49,7 @@ def prepare_strips(cfg: DictConfig) -> dict[str, Any]:
         raise ContractError(f"no field is complete: {remarks[0].file}, {remarks[0].why}")
     splits = _shared_out(found, recipe)
     folder = StripFolder(Path(cfg.output), sets.stains)
-    backgrounds = Backgrounds(sets.label_stains)
+    truths = Truths(sets.label_stains, instantiate(recipe.cells))
     for one in tqdm(found, unit="field", disable=not sys.stderr.isatty()):
         try:
             strips, said = sets.read(one)
@@ -54,11 +60,61 @@ def prepare_strips(cfg: DictConfig) -> dict[str, Any]:
         hashes = one.hashes()
         for strip in strips:
             folder.write(strip, one, splits[one.name], hashes)
-            if sets.label_stains and splits[one.name] == "train":
-                backgrounds.add(panels_of(strip.pixels, folder.stains))
-    folder.write_json("backgrounds.json", backgrounds.colours())
+            truths.add(strip.name, splits[one.name], panels_of(strip.pixels, folder.stains))
+    folder.write_json("backgrounds.json", truths.backgrounds.colours())
+    for split, scorings in truths.scorings.items():
+        folder.write_json(f"{split}/metrics.json", scorings)
     folder.write_tables(remarks)
     return _told(folder, remarks, left_out)
+
+
+class Truths:
+    """What label pictures say of strips: backgrounds of the training ones, counts of the others.
+
+    Args:
+        label_stains: Names of the label pictures; without one nothing is said.
+        cells: How cells are found in them.
+
+    Attributes:
+        backgrounds: Of the training strips.
+        scorings: Split -> strip -> counts; with several label pictures, by their names.
+    """
+
+    def __init__(self, label_stains: Sequence[str], cells: DeepLIIFCells) -> None:
+        self.label_stains, self.cells = tuple(label_stains), cells
+        self.backgrounds = Backgrounds(label_stains)
+        self.scorings: dict[str, dict[str, Any]] = {}
+
+    def add(self, name: str, split: str, panels: Mapping[str, Array]) -> None:
+        """Measure a strip.
+
+        Args:
+            name: Of the strip.
+            split: Its split.
+            panels: (S, S, 3), uint8, by stain.
+        """
+        if not self.label_stains:
+            return
+        if split == "train":
+            self.backgrounds.add(panels)
+            return
+        counts = {stain: self._count(panels[stain]) for stain in self.label_stains}
+        single = next(iter(counts.values())) if len(counts) == 1 else counts
+        self.scorings.setdefault(split, {})[name] = single
+
+    def _count(self, seg: Array) -> dict[str, Any]:
+        nuclei = self.cells.find_in(np.ascontiguousarray(seg)).nuclei()
+        calls = self.cells.settle([nuclei])
+        positive = calls(nuclei).semantic == POSITIVE
+        scoring = IHCScoring.of(
+            int(positive.sum()),
+            int((~positive).sum()),
+            seg_thresh=self.cells.seg_thresh,
+            size_thresh=calls.size_thresh,
+            size_thresh_upper=calls.size_thresh_upper,
+            marker_thresh=calls.marker_thresh,
+        )
+        return scoring.fields()
 
 
 def _shared_out(found: list[StainSet], recipe: DictConfig) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from histoseg.contracts import Array
 
 BACKGROUND: Final = (0, 0, 0)
@@ -22,14 +24,16 @@ def unlike_seg(picture: Array) -> float:
         picture: (H, W, 3), uint8.
 
     Returns:
-        In [0, 1].
+        In [0, 1]; 1 for a gray picture that is not black.
 
     Example:
-        >>> import numpy as np
         >>> unlike_seg(np.array([[POSITIVE, (250, 3, 0), BACKGROUND, (255, 255, 0)]], np.uint8))
         0.25
     """
     bright = picture > 127
     red, green, blue = bright[..., 0], bright[..., 1], bright[..., 2]
     both = (red & green) | (blue & (red | green))
-    return float(both.mean()) if both.size else 0.0
+    gray = np.array_equal(picture[..., 0], picture[..., 1]) and np.array_equal(
+        picture[..., 1], picture[..., 2]
+    )
+    return 1.0 if gray and picture.any() else float(both.mean())

@@ -81,6 +81,10 @@ class StainSets:
         tile: Cut panels of this side instead, which overlap and cover the picture; None resizes.
         group_pattern: Regular expression whose first match in a name is the group (patient, slide)
             that must not straddle splits. None: each field is its own group.
+
+    Raises:
+        ContractError: If there is no stain, or a label picture is none of them.
+        ValueError: If a size is not positive.
     """
 
     source: str | Path | None
@@ -91,6 +95,17 @@ class StainSets:
     size: int = 512
     tile: int | None = None
     group_pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other."""
+        unknown = set(self.label_stains) - set(self.stains)
+        if unknown or not self.stains:
+            raise ContractError(
+                f"data.label_stains names {sorted(unknown)}, data.stains only {list(self.stains)}: "
+                "name the stains, and set data.label_stains=[] where none is a label picture"
+            )
+        if self.size < 1 or (self.tile is not None and self.tile < 1):
+            raise ValueError(f"size {self.size} and tile {self.tile} must be at least 1 px")
 
     def find(self) -> tuple[list[StainSet], list[Remark]]:
         """Find the sets, and what is incomplete.

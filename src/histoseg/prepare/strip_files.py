@@ -41,7 +41,9 @@ class StripFolder:
                 "folder: output=<folder>"
             )
         for name in journal.read_text("utf-8").splitlines() if journal.exists() else ():
-            (root / name).unlink(missing_ok=True)
+            path = root / name
+            if path.resolve().is_relative_to(root.resolve()):
+                path.unlink(missing_ok=True)
         root.mkdir(parents=True, exist_ok=True)
         journal.write_bytes(b"")
         self.root, self.stains = root, tuple(stains)
