@@ -17,7 +17,8 @@ from histoseg.data.sample import widened
 from histoseg.data.synthetic import synthetic_tissue
 from histoseg.engine import checkpoint
 from histoseg.engine.data import build_data
-from histoseg.engine.predict import load, predict_image
+from histoseg.engine.predict import load
+from histoseg.engine.predict_image import predict_image
 from histoseg.errors import ContractError
 
 METHODS = ["macenko", "reinhard"]

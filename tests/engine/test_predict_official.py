@@ -9,7 +9,8 @@ import torch
 from conftest import Compose
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.evaluate import score
-from histoseg.engine.predict import load, predict_image
+from histoseg.engine.predict import load
+from histoseg.engine.predict_image import predict_image
 from histoseg.errors import CheckpointError
 from histoseg.networks import HoVerNet
 from histoseg.weights.hovernet import to_official

@@ -1,63 +1,83 @@
-"""The smallest translator: one factor and one shift, judged pixel by pixel."""
+"""Models in closed form that give pictures and classes of pixels, and no objects."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.nn.functional import avg_pool2d, instance_norm
 
+from fakes.models import MARGIN, TILE
 from histoseg.contracts import Maps, Sample
-from histoseg.losses import GANLoss
-from histoseg.modules.adversarial import AdversarialModule, signed, unsigned
-from histoseg.modules.base import Outputs
+from histoseg.modules.base import Module, Outputs
+from histoseg.postprocess.decoder import Decoder
 
-GAN = GANLoss("lsgan")
+REACH = 4
+"""Pixels around a pixel that `Swapped` and `Darkness` look at."""
+GRAY = (90, 100, 110)
 
 
-class Pair(AdversarialModule):
-    """``ihc`` to ``dapi`` by a convolution of one pixel."""
+class Pictures(Module):
+    """What is not of the network."""
+
+    consumes: ClassVar[frozenset[str]] = frozenset({"image"})
 
     def __init__(self, **facts: Any) -> None:
         own: dict[str, Any] = {
-            "classes": (), "colours": (), "mpp": 0.25, "tile": 8, "margin": 0,
-            "optimizer": lambda parameters: torch.optim.SGD(parameters, lr=0.1),
-            "scheduler": lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5),
-            "metrics": {}, "monitor": "val/loss", "mode": "min",
-            "inputs": ["ihc"], "outputs": ["dapi"],
+            "classes": (), "colours": (), "mpp": 0.25, "tile": TILE, "margin": MARGIN,
+            "optimizer": torch.optim.SGD, "scheduler": None, "metrics": {},
+            "monitor": "val/loss", "mode": "min",
         }  # fmt: skip
-        judge = nn.Conv2d(6, 1, 1)
-        super().__init__(nn.Conv2d(3, 3, 1), {"dapi": judge}, **(own | facts))
+        super().__init__(nn.Conv2d(1, 1, 1), **(own | facts))
 
-    def forward(self, batch: Sample) -> Outputs:
-        return {"dapi": self.generators(signed(self.picture(batch)))}
-
-    def maps(self, outputs: Outputs) -> Maps:
-        return {"dapi": unsigned(outputs["dapi"].tanh())}
+    def seen(self, image: Tensor) -> Tensor:
+        """The middle of tiles."""
+        inner = slice(self.margin, image.shape[-1] - self.margin)
+        return image[..., inner, inner]
 
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        return {"loss": generator_loss(self.network, self.discriminators["dapi"], batch)}
+        raise NotImplementedError  # it is not trained
 
-    def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        made = outputs["dapi"].detach()
-        return {"loss": discriminator_loss(made, self.discriminators["dapi"], batch)}
+    def maps(self, outputs: Outputs) -> Maps:
+        return outputs
 
-
-def generator_loss(network: nn.Module, judge: nn.Module, batch: Sample) -> Tensor:
-    seen = signed(batch["stains"]["ihc"])
-    return GAN(judge(torch.cat([seen, network(seen)], 1)), real=True)
+    def targets(self, batch: Sample) -> Maps:
+        raise NotImplementedError
 
 
-def discriminator_loss(made: Tensor, judge: nn.Module, batch: Sample) -> Tensor:
-    seen, true = (signed(batch["stains"][name]) for name in ("ihc", "dapi"))
-    of_made = GAN(judge(torch.cat([seen, made], 1)), real=False)
-    return of_made + GAN(judge(torch.cat([seen, true], 1)), real=True)
+class Swapped(Pictures):
+    """Two pictures: the image with its colours swapped, and its softened darkness in one channel.
+
+    The second goes through an instance norm where ``norm`` is set: a pixel then depends on all of
+    its tile, as in most translators.
+    """
+
+    def __init__(self, norm: bool = False, **facts: Any) -> None:
+        super().__init__(**facts)
+        self.norm = norm
+
+    @property
+    def decoder(self) -> Decoder:
+        return Decoder(stains=("swapped", "dark"), backgrounds={"swapped": GRAY})
+
+    def forward(self, batch: Sample) -> Outputs:
+        image = batch["image"]
+        dark = 1 - avg_pool2d(image[:, :1], 2 * REACH + 1, 1, REACH)
+        if self.norm:
+            dark = instance_norm(dark).mul(0.2).add(0.5).clamp(0, 1)
+        return {"swapped": self.seen(image.flip(1)), "dark": self.seen(dark)}
 
 
-def loader(count: int = 4) -> "DataLoader[Any]":
-    """Batches of one, random and always the same."""
-    draw = torch.Generator().manual_seed(1)
-    samples = [
-        {"stains": {name: torch.rand(3, 8, 8, generator=draw) for name in ("ihc", "dapi")}}
-        for _ in range(count)
-    ]
-    return DataLoader(samples, batch_size=1)  # type: ignore[arg-type]
+class Darkness(Pictures):
+    """Classes of pixels: 1 is dark, 2 is between."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**{"classes": ("dark", "between")} | facts)
+
+    @property
+    def decoder(self) -> Decoder:
+        return Decoder(semantic="tissue")
+
+    def forward(self, batch: Sample) -> Outputs:
+        soft = avg_pool2d(batch["image"][:, :1], 2 * REACH + 1, 1, REACH)
+        levels = torch.tensor([0.95, 0.4, 0.7], device=soft.device).view(1, 3, 1, 1)
+        return {"tissue": self.seen((-((soft - levels) ** 2) * 50).softmax(1))}

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from fakes.translators import Pair, discriminator_loss, generator_loss, loader
+from fakes.pair import Pair, discriminator_loss, generator_loss, loader
 from histoseg.errors import NonFiniteLossError
 from histoseg.modules.adversarial import check_tile
 

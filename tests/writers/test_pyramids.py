@@ -10,14 +10,14 @@ import tifffile
 import zarr
 from scipy import ndimage
 
-from histoseg.contracts import LabelPart, Nuclei, Prediction, SlidePrediction
+from histoseg.contracts import LabelPart, Nuclei, Prediction, SlidePrediction, StainPart
 from histoseg.ops.instances import instances_from_labels
 from histoseg.writers import (
     write_class_tiff,
     write_label_tiff,
     write_ome_zarr,
     write_pyramid_tiff,
-    write_stain_tiff,
+    write_stains,
 )
 from writers.drawn import CLASSES, COLOURS
 
@@ -119,16 +119,29 @@ def test_ome_zarr_has_labels_that_napari_reads(tmp_path: Path, whole: Prediction
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_a_translated_slide(tmp_path: Path) -> None:
+@pytest.mark.parametrize("background", [(201, 211, 208), None])
+def test_a_translated_slide(tmp_path: Path, background: tuple[int, int, int] | None) -> None:
     rgb = np.random.default_rng(1).integers(0, 256, (700, 901, 3), dtype=np.uint8)
-    parts = [(0, 300, rgb[300:]), (0, 0, rgb[:400])]  # the later counts
-    path = write_stain_tiff(tmp_path, "b", (700, 1000), parts, stain="dapi", mpp=0.25)
-    assert path == tmp_path / "dapi" / "b.ome.tif"
-    full, half = levels_of(path)
+
+    def parts() -> Iterator[StainPart]:
+        yield StainPart(0, 300, rgb[300:])
+        yield StainPart(0, 0, rgb[:300])
+
+    slide = SlidePrediction(
+        "b", (700, 2000), lambda: iter(()), mpp=0.25, kinds=frozenset({"stains"}),
+        stain_parts={"dapi": parts, "lap2": lambda: iter(())},
+        backgrounds={"dapi": background} if background else {},
+    )  # fmt: skip
+    dapi, lap2 = write_stains(tmp_path, slide)
+    assert [p.name for p in (dapi, lap2)] == ["b_dapi.ome.tif", "b_lap2.ome.tif"]
+    full, half, quarter = levels_of(dapi)
     np.testing.assert_array_equal(full[:, :901], rgb)
-    assert (full[:, 901:] == 255).all()
-    means = full.reshape(350, 2, 500, 2, 3).mean(axis=(1, 3))
+    fill = background or (255, 255, 255)
+    for level, left in ((full, 901), (half, 451), (quarter, 226)):
+        assert (level[:, left:] == fill).all()
+    means = full.reshape(350, 2, 1000, 2, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(half, means, atol=0.5)
+    assert (tifffile.imread(lap2) == 255).all()
 
 
 def test_parts_over_the_edge_are_cut(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ VERBS = {
     "score_ihc": "count cells of Seg pictures: histoseg score_ihc input=<folder>",
     "export": "write it for another program: histoseg export ckpt=<run> output=<file.tar>",
     "patches": "cut images into patches on disk: histoseg patches data=consep split=train",
+    "register": "bring pictures of one tissue together: histoseg register fixed=<a> moving=<b>",
     "convert": "nuclei from one format to others: histoseg convert input=<file> to=[geojson,coco]",
     "check": "what QuPath would refuse of a GeoJSON: histoseg check input=<file>",
     "view": "look at augmented samples before training: histoseg view data=pannuke n=16",

@@ -7,6 +7,7 @@ tensors are (B, C, H, W). A class k (1..K) is ``classes[k - 1]``; 0 is backgroun
 from histoseg.contracts.instances import Instances as Instances
 from histoseg.contracts.instances import LabelPart as LabelPart
 from histoseg.contracts.instances import Nuclei as Nuclei
+from histoseg.contracts.instances import StainPart as StainPart
 from histoseg.contracts.predictions import Predicted as Predicted
 from histoseg.contracts.predictions import Prediction as Prediction
 from histoseg.contracts.predictions import SlidePrediction as SlidePrediction

@@ -38,6 +38,19 @@ class Instances:
     box_xyxy: Array
     contour_xy: tuple[Array, ...]
 
+    @classmethod
+    def none(cls, height: int, width: int) -> Instances:
+        """No objects, in a region of that size: of a model that finds none."""
+        return cls(
+            labels=np.zeros((height, width), np.int32),
+            ids=np.zeros(0, np.int32),
+            semantic=np.zeros(0, np.int32),
+            score=np.zeros(0, np.float32),
+            centroid_xy=np.zeros((0, 2)),
+            box_xyxy=np.zeros((0, 4), np.int32),
+            contour_xy=(),
+        )
+
     def __len__(self) -> int:
         """Number of objects."""
         return len(self.ids)
@@ -133,6 +146,20 @@ class Nuclei:
     def contours(self) -> list[Array]:
         """The contour of each object: N arrays (K_i, 2)."""
         return [self.points_xy[a:b] for a, b in pairwise(self.offsets.tolist())]
+
+
+class StainPart(NamedTuple):
+    """Part of a translated picture.
+
+    Attributes:
+        x: Its left edge, px of the picture.
+        y: Its top edge.
+        rgb: (h, w, 3), uint8. Parts do not overlap.
+    """
+
+    x: int
+    y: int
+    rgb: Array
 
 
 class LabelPart(NamedTuple):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from histoseg.slides import read_image
 class StainNormaliser:
     """Give every image the stains of one target.
 
-    It is applied to whole images, before they are cut into tiles, in training, test and prediction.
+    It is applied to whole images, before they are cut into tiles, in training, test and prediction;
+    of slides the stains are measured in some of their tiles.
     A checkpoint keeps the statistics of the target, not the file they were measured in. An image
     without tissue stays as it is.
 
@@ -66,8 +68,20 @@ class StainNormaliser:
         """
         if image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"stains need an RGB image (H, W, 3), got shape {image.shape}")
-        own = self.target.of(image)
-        return image if own is None else self.target.given_to(image, own)  # type: ignore[arg-type]
+        change = self.of_slide(image)
+        return image if change is None else change(image)
+
+    def of_slide(self, sample: Array) -> Callable[[Array], Array] | None:
+        """One change for all tiles of a slide, by the stains of some of them.
+
+        Args:
+            sample: (H, W, 3), uint8: tiles with tissue, side by side.
+
+        Returns:
+            Takes and gives (H, W, 3), each pixel by itself; None where the sample shows no tissue.
+        """
+        own = self.target.of(sample)
+        return None if own is None else partial(self.target.given_to, own=own)  # type: ignore[arg-type]
 
     def settings(self) -> dict[str, Any]:
         """What a checkpoint keeps of the configuration in place of the target's path."""

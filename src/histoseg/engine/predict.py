@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import logging
-import math
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,9 +19,10 @@ from histoseg import __version__
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
-from histoseg.engine.predict_image import PRECISIONS, predict_image
+from histoseg.engine.predict_image import PRECISIONS
 from histoseg.engine.record import write_provenance
 from histoseg.engine.slides.forward import Forward
+from histoseg.engine.slides.picture_run import PictureRun
 from histoseg.engine.slides.pictures import Picture, look_at
 from histoseg.engine.slides.settings import Settings, Writer
 from histoseg.engine.slides.slide_run import SlideRun
@@ -32,14 +33,14 @@ from histoseg.modules.base import Module
 from histoseg.ops.symmetry import SYMMETRIES, symmetries
 from histoseg.slides import SlideEntry, find_slides
 from histoseg.slides.resolution import MPP_AT_1X
-from histoseg.writers import write_type_info
+from histoseg.writers import fits, write_type_info
 
 log = logging.getLogger(__name__)
 ACCELERATORS = ("auto", "cpu", "gpu")
 CACHE = 2**30
 """Bytes for maps of tiles that a later region needs again."""
 COLUMNS = ("image", "state", "seconds", "mm2", "nuclei", "peak_mb", "error")
-DECIDING = ("model", "tta", "overlap", "precision", "proc_mag", "halo", "stains")
+DECIDING = ("model", "tta", "precision", "proc_mag", "stains")
 """Settings that decide what is found, besides those that `SlideRun` adds for each slide."""
 
 
@@ -105,22 +106,23 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
         cfg: Composed from ``conf/predict.yaml``.
         module: From `load`.
     """
-    output = module.tile - 2 * module.margin
-    if not 0 <= cfg.overlap < output:
-        raise ValueError(f"overlap {cfg.overlap} does not fit outputs of {output} px")
-    writers: dict[str, Writer] = instantiate(cfg.writers)
+    output, kinds = module.tile - 2 * module.margin, module.decoder.kinds
+    overlap = module.overlap if cfg.overlap is None else cfg.overlap
+    if not 0 <= overlap < output:
+        raise ValueError(f"overlap {overlap} does not fit outputs of {output} px")
+    halo = cfg.halo if "instances" in kinds else 0
     forward = Forward(module, cfg.batch_size, PRECISIONS[cfg.precision])
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-    deciding = [plain.get(key) for key in DECIDING]
+    deciding = [overlap, halo, *(plain.get(key) for key in DECIDING)]
     settings = Settings(
         output=Path(cfg.output),
         forward=forward,
-        writers=writers,
+        writers=_fitting(instantiate(cfg.writers), kinds),
         model_mpp=MPP_AT_1X / cfg.proc_mag if cfg.proc_mag else module.mpp,
         mpp=cfg.mpp,
         region=cfg.region,
-        halo=cfg.halo,
-        overlap=cfg.overlap,
+        halo=halo,
+        overlap=overlap,
         cache=CACHE,
         workers=usual_count() if cfg.workers is None else cfg.workers,
         tissue=str(cfg.tissue),
@@ -143,7 +145,7 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig) -> dict[str, An
     try:
         seen = look_at(entry, settings)
         if isinstance(seen, Picture):
-            row |= _whole(entry, seen, settings, cfg)
+            row |= PictureRun(entry, seen, settings, cfg).run()
         else:
             row |= SlideRun(entry, settings, settings.model_mpp if seen.flat else None).run()
     except (UnreadableFileError, SlideError, OSError, WorkerDiedError) as e:
@@ -154,22 +156,18 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig) -> dict[str, An
     return {**row, "seconds": round(time.perf_counter() - began, 3)}
 
 
-def _whole(
-    entry: SlideEntry, picture: Picture, settings: Settings, cfg: DictConfig
-) -> dict[str, Any]:
-    prediction = predict_image(
-        settings.module,
-        picture.pixels,
-        entry.name,
-        cfg,
-        mpp=picture.mpp,
-        model_mpp=settings.model_mpp,
-    )
-    for write in settings.writers.values():
-        write(settings.output, prediction)
-    side = prediction.mpp
-    area = round(math.prod(prediction.size) * side * side / 1e6, 4) if side else ""
-    return {"nuclei": len(prediction.instances), "mm2": area}
+def _fitting(writers: Mapping[str, Writer], kinds: frozenset[str]) -> dict[str, Writer]:
+    """Those that write something of what a model gives."""
+    some = {name: writer for name, writer in writers.items() if fits(writer, kinds)}
+    what, left_out = ", ".join(sorted(kinds)), ", ".join(sorted(set(writers) - set(some)))
+    if writers and not some:
+        raise ValueError(
+            f"the model gives {what or 'nothing'}, and no writer writes that: {left_out}. Add one,"
+            " as +writers=stains or +writers=semantic"
+        )
+    if left_out and "instances" not in kinds:  # with objects most writers have something to do
+        log.info("the model gives %s: nothing to write for %s", what, left_out)
+    return some
 
 
 def _check_settings(cfg: DictConfig) -> None:

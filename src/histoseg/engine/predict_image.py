@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import cv2
@@ -14,6 +15,7 @@ from histoseg.data import to_sample
 from histoseg.modules.base import Module
 from histoseg.ops.instances import instances_from_labels
 from histoseg.ops.stain_means import stain_means
+from histoseg.postprocess.decoder import Decoded
 from histoseg.slides.image import MAX_PIXELS
 
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -28,7 +30,7 @@ def predict_image(
     mpp: float | None = None,
     model_mpp: float | None = None,
 ) -> Prediction:
-    """Find the nuclei of one image that is decoded as a whole.
+    """Run a model on one image that is decoded as a whole.
 
     Args:
         module: From `load`.
@@ -53,21 +55,22 @@ def predict_image(
             pixels[None].to(module.device), overlap=cfg.overlap, batch_size=cfg.batch_size
         )
     arrays = {key: m[0].float().cpu().numpy() for key, m in maps.items()}
-    found = module.decoder(arrays).instances
-    if found is None:
-        raise TypeError("a model that finds no objects does not run on pictures yet")
-    if scale != 1:
-        found = _in_frame(found, image.shape)
-        arrays = {key: _resized_maps(m, image.shape) for key, m in arrays.items()}
+    decoder = module.decoder
+    decoded = _in_frame(decoder(arrays), image.shape)
+    found = decoded.instances
     return Prediction(
         name=name,
         image=image,
-        instances=found,
+        instances=Instances.none(*image.shape[:2]) if found is None else found,
         classes=module.classes,
         colours=module.colours,
         mpp=mpp or model_mpp,
-        maps=arrays if cfg.save_maps else {},
-        measures=stain_means(image, found) if cfg.stains else {},
+        maps=_maps_in_frame(arrays, image.shape) if cfg.save_maps else {},
+        measures=stain_means(image, found) if cfg.stains and found is not None else {},
+        kinds=decoder.kinds,
+        semantic=decoded.semantic,
+        stains=decoded.stains,
+        backgrounds=decoder.backgrounds,
     )
 
 
@@ -82,19 +85,34 @@ def _resized(image: Array, scale: float) -> Array:
     return np.asarray(cv2.resize(image, size, interpolation=how))
 
 
-def _in_frame(found: Instances, shape: tuple[int, ...]) -> Instances:
-    """Instances of a resized image in the frame of the image itself."""
-    rows, columns = (_nearest(shape[i], found.labels.shape[i]) for i in (0, 1))
-    placed = instances_from_labels(found.labels[np.ix_(rows, columns)])
-    row = np.searchsorted(found.ids, placed.ids)
-    return replace(placed, semantic=found.semantic[row], score=found.score[row])
-
-
-def _nearest(size: int, source: int) -> Array:
-    """Index, in ``source`` pixels, of what lies under the centre of each of ``size`` pixels."""
-    return ((np.arange(size) + 0.5) * (source / size)).astype(np.intp)
-
-
-def _resized_maps(maps: Array, shape: tuple[int, ...]) -> Array:
+def _in_frame(decoded: Decoded, shape: tuple[int, ...]) -> Decoded:
+    """What was said of a resized image in the frame of the image itself."""
+    found, classes, stains = decoded
+    if found is not None and found.labels.shape != shape[:2]:
+        placed = instances_from_labels(_nearest(found.labels, shape))
+        row = np.searchsorted(found.ids, placed.ids)
+        found = replace(placed, semantic=found.semantic[row], score=found.score[row])
+    if classes is not None and classes.shape != shape[:2]:
+        classes = _nearest(classes, shape)
     size = (shape[1], shape[0])
-    return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in maps])
+    there = {
+        name: np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR))
+        for name, picture in stains.items()
+    }
+    return Decoded(found, classes, there)
+
+
+def _nearest(values: Array, shape: tuple[int, ...]) -> Array:
+    """What lies under the centre of each pixel of the image."""
+    rows, columns = (
+        ((np.arange(shape[i]) + 0.5) * (values.shape[i] / shape[i])).astype(np.intp) for i in (0, 1)
+    )
+    return values[np.ix_(rows, columns)]
+
+
+def _maps_in_frame(maps: Mapping[str, Array], shape: tuple[int, ...]) -> dict[str, Array]:
+    size = (shape[1], shape[0])
+    return {
+        name: np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in m])
+        for name, m in maps.items()
+    }

@@ -19,6 +19,9 @@ from histoseg.writers.hovernet_mat import write_hovernet_mat as write_hovernet_m
 from histoseg.writers.imagej_roi import write_imagej_roi as write_imagej_roi
 from histoseg.writers.label_tiff import write_class_tiff as write_class_tiff
 from histoseg.writers.label_tiff import write_label_tiff as write_label_tiff
+from histoseg.writers.label_tiff import write_semantic_tiff as write_semantic_tiff
+from histoseg.writers.needs import fits as fits
+from histoseg.writers.needs import needs as needs
 from histoseg.writers.ome_zarr import write_ome_zarr as write_ome_zarr
 from histoseg.writers.overlay import draw_dots as draw_dots
 from histoseg.writers.overlay import draw_outlines as draw_outlines
@@ -51,6 +54,6 @@ from histoseg.writers.score_table import aligned as aligned
 from histoseg.writers.score_table import comparison_table as comparison_table
 from histoseg.writers.score_table import score_table as score_table
 from histoseg.writers.sedeen_xml import write_sedeen as write_sedeen
-from histoseg.writers.stain_tiff import write_stain_tiff as write_stain_tiff
+from histoseg.writers.stains import write_stains as write_stains
 from histoseg.writers.table import write_table as write_table
 from histoseg.writers.type_info import write_type_info as write_type_info

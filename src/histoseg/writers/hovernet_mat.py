@@ -9,8 +9,10 @@ from scipy.io import savemat
 
 from histoseg.contracts import Array, Predicted, Prediction
 from histoseg.writers.files import result_path, whole_file
+from histoseg.writers.needs import needs
 
 
+@needs("instances", whole=True)
 def write_hovernet_mat(folder: Path, prediction: Predicted) -> Path:
     """Write the nuclei as HoVer-Net's own MATLAB file.
 

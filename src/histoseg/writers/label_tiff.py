@@ -7,6 +7,7 @@ import numpy as np
 
 from histoseg.contracts import LabelPart, Predicted
 from histoseg.writers.files import result_path
+from histoseg.writers.needs import needs
 from histoseg.writers.pyramid_tiff import Compression, write_pyramid_tiff
 
 
@@ -34,6 +35,34 @@ def write_label_tiff(
         prediction.size,
         prediction.label_parts(),
         dtype=np.int32,
+        name=prediction.name,
+        mpp=prediction.mpp,
+        compression=compression,
+    )
+
+
+@needs("semantic")
+def write_semantic_tiff(
+    folder: Path, prediction: Predicted, *, compression: Compression = "deflate"
+) -> Path:
+    """Write the class of each pixel, uint8, 0 for none, as `write_label_tiff` writes ids.
+
+    Args:
+        folder: Of all results; the file is ``semantic/{name}.ome.tif`` below it.
+        prediction: Of an image or slide, by a model that says classes of pixels.
+        compression: ``deflate`` or ``zstd``.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    return write_pyramid_tiff(
+        result_path(folder, prediction.name, "semantic", ".ome.tif"),
+        prediction.size,
+        prediction.semantic_parts(),
+        dtype=np.uint8,
         name=prediction.name,
         mpp=prediction.mpp,
         compression=compression,

@@ -25,12 +25,13 @@ class Pyramid:
         group: Where the arrays go.
         size: (height, width) of the picture.
         dtype: Of its pixels.
-        fill: What was not painted.
-        channels: None for labels, which are shrunk by taking every second pixel; 3 for RGB, which
-            is shrunk by means of 2 x 2 pixels.
+        background: None for labels, which are 0 where nothing is painted and are shrunk by taking
+            every second pixel; else the RGB of what was not painted, of a picture that is shrunk
+            by means of 2 x 2 pixels.
 
     Attributes:
-        levels: The arrays, the largest first; complete after `shrink`.
+        levels: The arrays, the largest first; complete after `shrink`. Colours have ``fill``
+            subtracted, modulo 256.
     """
 
     def __init__(
@@ -38,12 +39,11 @@ class Pyramid:
         group: zarr.Group,
         size: tuple[int, int],
         dtype: Any,
-        *,
-        fill: int = 0,
-        channels: int | None = None,
+        background: tuple[int, int, int] | None = None,
     ) -> None:
-        self.dtype, self.fill = np.dtype(dtype), fill
-        self.more = () if channels is None else (channels,)
+        self.dtype = np.dtype(dtype)
+        self.more = () if background is None else (3,)
+        self.fill = np.array(background or 0, self.dtype)
         self.levels: list[Any] = []
         self.painted: list[set[tuple[int, int]]] = []
         while True:
@@ -75,7 +75,8 @@ class Pyramid:
         if not self.more:
             old = self.levels[0][box]
             new = np.where(old == 0, new, old)
-        self.levels[0][box] = new
+        # zarr fills with one number: 0, which stands for the colour that is subtracted here
+        self.levels[0][box] = new - self.fill
         rows, columns = (range(b.start // TILE, (b.stop - 1) // TILE + 1) for b in box)
         self.painted[0] |= {(row, column) for row in rows for column in columns}
 
@@ -88,7 +89,7 @@ class Pyramid:
             for row, column in sorted(here):
                 side = 2 * TILE
                 block = large[row * side : (row + 1) * side, column * side : (column + 1) * side]
-                half = _means(block) if self.more else block[::2, ::2]
+                half = _means(block + self.fill) - self.fill if self.more else block[::2, ::2]
                 small[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = half
 
     def tiles(self, level: int) -> Iterator[Array | None]:
@@ -102,7 +103,7 @@ class Pyramid:
                 box = [slice(i * TILE, (i + 1) * TILE) for i in (row, column)]
                 values = array[box[0], box[1]]
                 tile = np.full((TILE, TILE, *self.more), self.fill, self.dtype)
-                tile[: values.shape[0], : values.shape[1]] = values
+                tile[: values.shape[0], : values.shape[1]] = values + self.fill
                 yield tile
 
     def _level(self, group: zarr.Group, size: tuple[int, int]) -> Any:
@@ -112,7 +113,7 @@ class Pyramid:
             dtype=self.dtype,
             chunks=(TILE, TILE, *self.more),
             compressors=numcodecs.Blosc("zstd", clevel=3, shuffle=numcodecs.Blosc.SHUFFLE),
-            fill_value=self.fill,
+            fill_value=0,
             chunk_key_encoding={"name": "v2", "separator": "/"},
         )
 

@@ -17,7 +17,6 @@ from histoseg.writers.files import whole_file
 from histoseg.writers.pyramid import TILE, Pyramid, scratch
 
 Compression = Literal["deflate", "zstd"]
-WHITE = 255
 
 
 def write_pyramid_tiff(
@@ -28,7 +27,7 @@ def write_pyramid_tiff(
     dtype: Any,
     name: str,
     mpp: float | None = None,
-    rgb: bool = False,
+    background: tuple[int, int, int] | None = None,
     compression: Compression = "deflate",
 ) -> Path:
     """Write a picture given in parts, in memory that does not depend on its size.
@@ -43,7 +42,7 @@ def write_pyramid_tiff(
         dtype: Of the pixels.
         name: What the OME metadata call it.
         mpp: Micrometres per pixel.
-        rgb: Whether parts are colours; what no part covers is white, else 0.
+        background: Colour of what no part covers; None where parts are labels, which are 0 there.
         compression: ``zstd`` is faster and smaller, older readers know ``deflate`` alone.
 
     Returns:
@@ -58,9 +57,7 @@ def write_pyramid_tiff(
     store = path.parent / f".{path.name}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pyramid = Pyramid(
-            scratch(store), size, dtype, fill=WHITE * rgb, channels=3 if rgb else None
-        )
+        pyramid = Pyramid(scratch(store), size, dtype, background)
         for x, y, values in parts:
             pyramid.paint(x, y, values)
         pyramid.shrink()

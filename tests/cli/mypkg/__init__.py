@@ -16,6 +16,7 @@ from fakes.discs import discs
 from histoseg.contracts import Array, Instances, Maps, Place, Record, Sample
 from histoseg.modules.base import Module, Outputs
 from histoseg.ops.instances import instances_from_labels
+from histoseg.postprocess.decoder import Decoder
 
 
 def red_is_pale() -> nn.Conv2d:
@@ -51,6 +52,32 @@ class Pixelwise(Module):
 
     def targets(self, batch: Sample) -> Maps:
         return {"np": (batch["instances"] > 0).float().unsqueeze(1)}
+
+
+class Redder(Pixelwise):
+    """A translator with the weights of `Pixelwise`: pictures, no objects."""
+
+    @property
+    def decoder(self) -> Decoder:
+        return Decoder(stains=("pale", "same"), backgrounds={"pale": (1, 2, 3)})
+
+    def maps(self, outputs: Outputs) -> Maps:
+        return {"pale": outputs["np"].float().sigmoid(), "same": outputs["image"]}
+
+    def forward(self, batch: Sample) -> Outputs:
+        return {**super().forward(batch), "image": batch["image"]}
+
+
+class Tissue(Pixelwise):
+    """Says of each pixel whether it is dark."""
+
+    @property
+    def decoder(self) -> Decoder:
+        return Decoder(semantic="dark")
+
+    def maps(self, outputs: Outputs) -> Maps:
+        dark = outputs["np"].float().sigmoid()
+        return {"dark": torch.cat([1 - dark, dark], 1)}
 
 
 class Signal(pl.Callback):

@@ -9,13 +9,16 @@ import numpy as np
 
 from histoseg.contracts import Array, Instances, LabelPart, Nuclei
 from histoseg.engine.slides.part import Part
+from histoseg.engine.slides.parts import SEMANTIC, STAIN
+from histoseg.engine.slides.stitch import covered
 from histoseg.engine.slides.workers import Cost, measured
 from histoseg.ops.stain_means import stain_means
-from histoseg.postprocess.decoder import Decoder
-from histoseg.slides import Region
+from histoseg.postprocess.decoder import Decoded, Decoder
+from histoseg.slides import Grid, Region
 
 IMAGE = "image"
 """Name under which the pixels of a region go along with its maps."""
+WHITE = (255, 255, 255)
 DECIMALS = 6
 """Of centroids: a sum over other coordinates rounds differently in the last bits."""
 
@@ -30,7 +33,7 @@ class DecodeTask:
         decoder: What the maps become.
         path: Of the part file.
         stamp: To write into it.
-        size: (height, width) of the frame.
+        grid: Where the tiles of the region lie.
     """
 
     region: Region
@@ -38,10 +41,10 @@ class DecodeTask:
     decoder: Decoder
     path: Path
     stamp: str
-    size: tuple[int, int]
+    grid: Grid
 
 
-class Decoded(NamedTuple):
+class Done(NamedTuple):
     """How many nuclei a region owns, how many of them its box cuts, and what it took."""
 
     nuclei: int
@@ -49,8 +52,8 @@ class Decoded(NamedTuple):
     cost: Cost
 
 
-def decode(task: DecodeTask) -> Decoded:
-    """Find the nuclei of a region, keep those it owns, and write its part file.
+def decode(task: DecodeTask) -> Done:
+    """Read the maps of a region, keep what it owns, and write its part file.
 
     Raises:
         OSError: If the file cannot be written.
@@ -58,15 +61,31 @@ def decode(task: DecodeTask) -> Decoded:
     """
     with measured() as cost:
         maps = {name: m for name, m in task.maps.items() if name != IMAGE}
-        found = task.decoder(maps).instances
+        decoded = task.decoder(maps)
+        found, measures = decoded.instances, {}
         if found is None:
-            raise TypeError("a model that finds no objects does not run on slides yet")
-        measures = {}
-        if IMAGE in task.maps:
+            found = Instances.none(task.region.box.height, task.region.box.width)
+        elif IMAGE in task.maps:
             measures = stain_means(np.moveaxis(task.maps[IMAGE], 0, -1), found)
         part = owned(task.region, found, measures)
+        part = replace(part, pictures=pictures(task, decoded), corner=task.region.core[:2])
         part.write(task.path, task.stamp)
-    return Decoded(len(part.nuclei), cut(part, task.region, task.size), cost())
+    return Done(len(part.nuclei), cut(part, task.region, task.grid.size), cost())
+
+
+def pictures(task: DecodeTask, decoded: Decoded) -> dict[str, Array]:
+    """What a region's core shows, by name; where no tile ran it shows the background."""
+    core, box = task.region.core, task.region.box
+    inner = core.slices(box)
+    shown = {}
+    if decoded.semantic is not None:
+        shown[SEMANTIC] = decoded.semantic[inner]
+    if decoded.stains:
+        bare = ~covered(task.grid, task.region)[inner]
+        for name, picture in decoded.stains.items():
+            shown[f"{STAIN}{name}"] = picture[inner].copy()
+            shown[f"{STAIN}{name}"][bare] = task.decoder.backgrounds.get(name, WHITE)
+    return shown
 
 
 def owned(region: Region, found: Instances, measures: Mapping[str, Array] | None = None) -> Part:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import imagecodecs
@@ -12,6 +13,8 @@ from histoseg.contracts import Array, LabelPart, Nuclei
 from histoseg.writers.files import whole_file
 
 MEASURE = "measure/"
+PICTURE = "picture/"
+BOX = "/box"
 LEVEL = 1
 COLUMNS = tuple(f.name for f in fields(Nuclei) if f.name != "measures")
 
@@ -23,17 +26,22 @@ class Part:
     Attributes:
         nuclei: In the raster order of their first pixels, with ids 1..N.
         labels: Their label map, as small as it can be, with these ids.
+        corner: Left and top edge of the region's core.
+        pictures: Of the core, by name: (h, w) or (h, w, 3), uint8. `read` leaves them to
+            `read_picture`.
     """
 
     nuclei: Nuclei
     labels: LabelPart
+    corner: tuple[int, int] = (0, 0)
+    pictures: Mapping[str, Array] = field(default_factory=dict)
 
     def numbered(self, first: int) -> Part:
         """With ids from ``first`` on."""
         x, y, labels = self.labels
         moved = np.where(labels > 0, labels + np.int32(first - 1), np.int32(0))
         nuclei = replace(self.nuclei, ids=self.nuclei.ids + (first - 1))
-        return Part(nuclei, LabelPart(x, y, moved))
+        return replace(self, nuclei=nuclei, labels=LabelPart(x, y, moved))
 
     def write(self, path: Path, stamp: str) -> None:
         """Write it whole or not at all, and on the disk before this returns.
@@ -48,12 +56,14 @@ class Part:
         content = {name: getattr(self.nuclei, name) for name in COLUMNS}
         content |= {f"{MEASURE}{name}": values for name, values in self.nuclei.measures.items()}
         x, y, labels = self.labels
-        packed = imagecodecs.zstd_encode(labels.astype("<i4").tobytes(), LEVEL)
         content |= {
             "label_box": np.array([x, y, *labels.shape], np.int64),
-            "labels": np.frombuffer(packed, np.uint8),
+            "labels": _packed(labels.astype("<i4")),
             "stamp": np.array(stamp),
         }
+        for name, picture in self.pictures.items():
+            content[f"{PICTURE}{name}"] = _packed(picture)
+            content[f"{PICTURE}{name}{BOX}"] = np.array([*self.corner, *picture.shape], np.int64)
         with whole_file(path) as file:
             np.savez(file, allow_pickle=False, **content)
             file.flush()
@@ -69,10 +79,16 @@ class Part:
                 for name in file.files
                 if name.startswith(MEASURE)
             }
-            x, y, height, width = file["label_box"].tolist()
-            unpacked = imagecodecs.zstd_decode(file["labels"].tobytes())
-        labels: Array = np.frombuffer(unpacked, "<i4").reshape(height, width)
+            x, y, *shape = file["label_box"].tolist()
+            labels = _unpacked(file["labels"], "<i4", shape)
         return cls(Nuclei(**columns, measures=measures), LabelPart(x, y, labels))
+
+
+def read_picture(path: Path, name: str) -> tuple[int, int, Array]:
+    """One picture of a part file: the left and top edge of its core, and the pixels."""
+    with np.load(path, allow_pickle=False) as file:
+        x, y, *shape = file[f"{PICTURE}{name}{BOX}"].tolist()
+        return x, y, _unpacked(file[f"{PICTURE}{name}"], "u1", shape)
 
 
 def read_stamp(path: Path) -> str | None:
@@ -82,3 +98,12 @@ def read_stamp(path: Path) -> str | None:
             return str(file["stamp"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
+
+
+def _packed(values: Array) -> Array:
+    return np.frombuffer(imagecodecs.zstd_encode(values.tobytes(), LEVEL), np.uint8)
+
+
+def _unpacked(packed: Array, dtype: str, shape: Sequence[int]) -> Array:
+    values = np.frombuffer(imagecodecs.zstd_decode(packed.tobytes()), dtype)
+    return np.asarray(values.reshape(shape))

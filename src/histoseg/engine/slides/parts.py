@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from histoseg.contracts import LabelPart, Nuclei
-from histoseg.engine.slides.part import Part, read_stamp
+from histoseg.contracts import LabelPart, Nuclei, StainPart
+from histoseg.engine.slides.part import Part, read_picture, read_stamp
+
+SEMANTIC = "semantic"
+STAIN = "stain/"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,16 @@ class Parts:
     def labels(self) -> Iterator[LabelPart]:
         """The label maps of each region, with the ids of `nuclei`."""
         return (part.labels for part in self._parts())
+
+    def classes(self) -> Iterator[LabelPart]:
+        """The class of each pixel of the cores."""
+        for number in self.numbers:
+            yield LabelPart(*read_picture(self.path(number), SEMANTIC))
+
+    def stain(self, name: str) -> Iterator[StainPart]:
+        """A picture of the cores."""
+        for number in self.numbers:
+            yield StainPart(*read_picture(self.path(number), f"{STAIN}{name}"))
 
     def _parts(self) -> Iterator[Part]:
         first = 1

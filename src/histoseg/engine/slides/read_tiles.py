@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from histoseg.engine.slides.workers import Cost, measured
 from histoseg.slides import Grid
 from histoseg.slides.box import Box
 
+Change = Callable[[Array], Array]
 SPARSE = 0.5
 """Below this share of wanted tiles in their common box each is read by itself."""
 
@@ -23,17 +25,20 @@ class ReadTask:
         source: The slide.
         grid: Where its tiles lie.
         cells: (N, 2), row and column of each.
+        normalise: What the network needs done to each, pixel by pixel; None for nothing.
     """
 
     source: Source
     grid: Grid
     cells: Array
+    normalise: Change | None = None
 
 
 class Tiles(NamedTuple):
-    """What was read: (N, tile, tile, 3), uint8, and what it took."""
+    """What was read: (N, tile, tile, 3), uint8, as it is and as the network sees it; its cost."""
 
     pixels: Array
+    seen: Array
     cost: Cost
 
 
@@ -44,8 +49,10 @@ def read_tiles(task: ReadTask) -> Tiles:
         UnreadableFileError: If the slide is damaged there.
     """
     with measured() as cost:
-        pixels = _read(task)
-    return Tiles(pixels, cost())
+        pixels = seen = _read(task)
+        if task.normalise is not None and len(pixels):
+            seen = np.stack([task.normalise(tile) for tile in pixels])
+    return Tiles(pixels, seen, cost())
 
 
 def _read(task: ReadTask) -> Array:

@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from histoseg.contracts import Predicted
+from histoseg.contracts import Predicted, Prediction
 from histoseg.engine.slides.forward import Forward
 from histoseg.modules.base import Module
+from histoseg.writers import fits
 
-Writer = Callable[[Path, Predicted], Path]
+PARTS = ".parts"
+"""Folder, in the output, of what is needed to go on."""
+Writer = Callable[[Path, Predicted], Path | list[Path]]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,16 @@ class Settings:
     def module(self) -> Module:
         """Of the network."""
         return self.forward.module
+
+    def written(self, prediction: Predicted) -> list[Path]:
+        """Write what there is to write of an image or slide; the files."""
+        whole = isinstance(prediction, Prediction)
+        results: list[Path] = []
+        for writer in self.writers.values():
+            if fits(writer, prediction.kinds, whole=whole):
+                made = writer(self.output, prediction)
+                results += made if isinstance(made, list) else [made]
+        return results
 
     @property
     def cells(self) -> int:

@@ -5,7 +5,7 @@ import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,21 @@ from tqdm import tqdm
 
 from histoseg.contracts import Array, SlidePrediction
 from histoseg.engine.slides.busy import Busy
+from histoseg.engine.slides.find_change import find_change
 from histoseg.engine.slides.find_mask import find_mask, mask_file, mask_stamp
 from histoseg.engine.slides.finished import recall, remember
 from histoseg.engine.slides.mask_files import THUMBNAIL, write_mask, write_thumbnail
 from histoseg.engine.slides.only_writer import only_writer
 from histoseg.engine.slides.parts import Parts
 from histoseg.engine.slides.plan import Step, plan
-from histoseg.engine.slides.settings import Settings, Writer
+from histoseg.engine.slides.settings import PARTS, Settings
 from histoseg.engine.slides.source import Source, opened
 from histoseg.engine.slides.stamps import hash_of, stamp_of_slide
 from histoseg.engine.slides.stream import Stream
-from histoseg.errors import SlideError, WorkerDiedError
+from histoseg.errors import WorkerDiedError
 from histoseg.slides import Frame, Grid, Region, SlideEntry, TissueMask
-from histoseg.writers import write_hovernet_mat
 
 log = logging.getLogger(__name__)
-PARTS = ".parts"
 ATTEMPTS = 2
 """A slide is tried again when a process died: what it had done is kept."""
 
@@ -57,7 +56,7 @@ class SlideRun:
 
         Raises:
             SlideError: If the slide does not say its resolution, a mask does not fit, or the model
-                needs whole images.
+                normalises whole images alone.
             UnreadableFileError: If it is damaged.
             OSError: If results cannot be written.
             WorkerDiedError: If processes die again and again.
@@ -71,11 +70,6 @@ class SlideRun:
 
     def _run(self) -> dict[str, Any]:
         began = time.perf_counter()
-        if self.settings.module.normalise is not None:
-            raise SlideError(
-                f"{self.entry.path}: model.normalise measures the stains of a whole image, which a"
-                " slide in regions is not. Cut the slide into images, or use a model without it"
-            )
         known = recall(self._record, self._results_stamp)
         if known is not None:
             return {**known, "state": "skipped", "seconds": _since(began)}
@@ -192,7 +186,7 @@ class SlideRun:
                 self.entry.path,
             )
         if not self._wanted.any():
-            log.warning("%s: no tissue is found, so there are no nuclei", self.entry.path)
+            log.warning("%s: no tissue is found, so nothing is predicted", self.entry.path)
 
     def _report(self, busy: Busy) -> None:
         if busy.cut:
@@ -231,7 +225,8 @@ class SlideRun:
                 own.module.decoder,
                 self._parts,
                 workers=own.workers,
-                stains=own.stains,
+                stains=own.stains and "instances" in own.module.decoder.kinds,
+                normalise=find_change(own.module, self._frame, self._grid, self._wanted),
                 progress=progress,
                 busy=busy,
             ).run()
@@ -242,29 +237,35 @@ class SlideRun:
         return tqdm(total=tiles, desc=self.entry.name, unit="tile", disable=quiet)
 
     def _write(self) -> tuple[list[Path], int]:
-        own, frame = self.settings, self._frame
+        own, frame, name = self.settings, self._frame, self.entry.name
         thumbnail = frame.slide.thumbnail(THUMBNAIL)
-        prediction = SlidePrediction(
-            name=self.entry.name,
-            size=frame.size,
-            parts=self._parts.nuclei,
-            label_parts=self._parts.labels,
-            classes=own.module.classes,
-            colours=own.module.colours,
-            mpp=None if frame.mpp is None else float(np.sqrt(np.prod(frame.mpp))),
-            scale_xy=frame.scale,
-            bounds_xy=(frame.slide.bounds.left, frame.slide.bounds.top),
-            thumbnail=thumbnail,
-            source=self.entry.path,
-        )
-        writers = [w for w in own.writers.values() if not _of_images_only(w)]
-        results = [write(own.output, prediction) for write in writers]
-        name = self.entry.name
+        results = own.written(self._prediction(thumbnail))
         if own.save_mask:
             results += write_mask(own.output, name, frame.slide, self._mask)
         if own.save_thumb:
             results.append(write_thumbnail(own.output, name, thumbnail, self._mask))
         return results, sum(len(part) for part in self._parts.nuclei())
+
+    def _prediction(self, thumbnail: Array) -> SlidePrediction:
+        module, frame, parts = self.settings.module, self._frame, self._parts
+        decoder = module.decoder
+        return SlidePrediction(
+            name=self.entry.name,
+            size=frame.size,
+            parts=parts.nuclei,
+            label_parts=parts.labels,
+            classes=module.classes,
+            colours=module.colours,
+            mpp=None if frame.mpp is None else float(np.sqrt(np.prod(frame.mpp))),
+            scale_xy=frame.scale,
+            bounds_xy=(frame.slide.bounds.left, frame.slide.bounds.top),
+            thumbnail=thumbnail,
+            source=self.entry.path,
+            kinds=decoder.kinds,
+            semantic_parts=parts.classes,
+            stain_parts={stain: partial(parts.stain, stain) for stain in decoder.stains},
+            backgrounds=decoder.backgrounds,
+        )
 
     def _area_mm2(self) -> float | str:
         """Of the tiles that the network saw; "" where the resolution is unknown."""
@@ -281,11 +282,6 @@ class SlideRun:
 def _corners(box: tuple[int, int, int, int]) -> Array:
     left, top, right, bottom = box
     return np.array([[left, top], [right - 1, top], [right - 1, bottom - 1], [left, bottom - 1]])
-
-
-def _of_images_only(writer: Writer) -> bool:
-    """MATLAB files hold the label map of a whole image."""
-    return getattr(writer, "func", writer) is write_hovernet_mat
 
 
 def _since(began: float) -> float:

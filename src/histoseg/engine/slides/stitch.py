@@ -42,6 +42,14 @@ def stitch(grid: Grid, region: Region, tiles: Sequence[Mapping[str, Array]]) -> 
     return {n: m if m.dtype == np.uint8 else m / total for n, m in whole.items()}
 
 
+def covered(grid: Grid, region: Region) -> Array:
+    """Which pixels of a region's box lie in the output of one of its tiles: (h, w), bool."""
+    inside = np.zeros((region.box.height, region.box.width), np.bool_)
+    for cell in region.cells:
+        inside[grid.output_box(cell).clipped(region.box).slices(region.box)] = True
+    return inside
+
+
 def _ramp(output: int, overlap: int) -> Array:
     """Weight of each pixel of a tile's output: 1, falling linearly over the overlaps."""
     distance = np.arange(1, output + 1, dtype=np.float32)

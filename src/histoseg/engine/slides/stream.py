@@ -12,11 +12,11 @@ import numpy as np
 
 from histoseg.contracts import Array, Maps
 from histoseg.engine.slides.busy import Busy
-from histoseg.engine.slides.decode import IMAGE, Decoded, DecodeTask, decode
+from histoseg.engine.slides.decode import IMAGE, DecodeTask, Done, decode
 from histoseg.engine.slides.forward import Forward, to_arrays
 from histoseg.engine.slides.parts import Parts
 from histoseg.engine.slides.plan import Key, Step
-from histoseg.engine.slides.read_tiles import ReadTask, Tiles, read_tiles
+from histoseg.engine.slides.read_tiles import Change, ReadTask, Tiles, read_tiles
 from histoseg.engine.slides.source import Source
 from histoseg.engine.slides.stitch import stitch
 from histoseg.engine.slides.workers import peak_memory, shares, start
@@ -26,6 +26,8 @@ from histoseg.slides import Grid
 AHEAD = 1
 """Regions that wait, read or to be decoded, besides one for each process that works."""
 Progress = Callable[[int, int], object]
+Tile = tuple[Key, Array, Array]
+"""Which, its pixels, and what the network sees of them."""
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Stream:
         parts: Where results go.
         workers: Processes besides this one; with 0 this one does it all.
         stains: Whether the dye in each nucleus is measured.
+        normalise: What is done to each tile before the network sees it.
         progress: Told of tiles and nuclei that were just done.
     """
 
@@ -56,13 +59,14 @@ class Stream:
     parts: Parts
     workers: int = 0
     stains: bool = False
+    normalise: Change | None = None
     progress: Progress = lambda tiles, nuclei: None
     busy: Busy = field(default_factory=Busy)
     _ready: dict[Key, dict[str, Array]] = field(default_factory=dict)
-    _batch: list[tuple[Key, Array]] = field(default_factory=list)
-    _launched: tuple[list[tuple[Key, Array]], Maps] | None = None
+    _batch: list[Tile] = field(default_factory=list)
+    _launched: tuple[list[Tile], Maps] | None = None
     _waiting: deque[Step] = field(default_factory=deque)
-    _decoding: deque[Future[Decoded]] = field(default_factory=deque)
+    _decoding: deque[Future[Done]] = field(default_factory=deque)
 
     def run(self) -> Busy:
         """Do all steps.
@@ -84,8 +88,8 @@ class Stream:
             decoding.executor.submit(peak_memory)  # processes start while the first tiles are read
             for step, tiles in self._read(reading.executor, readers + AHEAD):
                 self._waiting.append(step)
-                for key, tile in zip(step.fresh, tiles, strict=True):
-                    self._batch.append((key, tile))
+                for tile in zip(step.fresh, tiles.pixels, tiles.seen, strict=True):
+                    self._batch.append(tile)
                     if len(self._batch) == self.forward.batch_size:
                         self._launch()
                 self._finish(decoding.executor, decoders + AHEAD)
@@ -95,13 +99,13 @@ class Stream:
         self.busy.wall += time.perf_counter() - began
         return self.busy
 
-    def _read(self, pool: Executor, ahead: int) -> Iterator[tuple[Step, Array]]:
+    def _read(self, pool: Executor, ahead: int) -> Iterator[tuple[Step, Tiles]]:
         """The steps with their fresh tiles; some are being read while one is worked on."""
         todo = iter(self.steps)
         asked: deque[tuple[Step, Future[Tiles]]] = deque()
         while True:
             for step in islice(todo, ahead - len(asked)):
-                task = ReadTask(self.source, self.grid, step.cells)
+                task = ReadTask(self.source, self.grid, step.cells, self.normalise)
                 asked.append((step, pool.submit(read_tiles, task)))
             if not asked:
                 return
@@ -109,14 +113,14 @@ class Stream:
             with self.busy.waiting("read"):
                 tiles = future.result()
             self.busy.add("read", tiles.cost)
-            yield step, tiles.pixels
+            yield step, tiles
 
     def _launch(self) -> None:
         """Start the network on the tiles that wait, then fetch what it said of those before."""
         if not self._batch:
             return
         with self.busy.forward():
-            maps = self.forward.launch([tile for _, tile in self._batch])
+            maps = self.forward.launch([seen for _, _, seen in self._batch])
             self._collect()
         self._launched, self._batch = (self._batch, maps), []
 
@@ -125,10 +129,10 @@ class Stream:
             return
         tiles, maps = self._launched
         arrays = to_arrays(maps)
-        for i, (key, tile) in enumerate(tiles):
+        for i, (key, pixels, _) in enumerate(tiles):
             self._ready[key] = {name: m[i].copy() for name, m in arrays.items()}
             if self.stains:
-                self._ready[key][IMAGE] = self._core(tile)
+                self._ready[key][IMAGE] = self._core(pixels)
         self._launched = None
         self.progress(len(tiles), 0)
 
@@ -145,9 +149,7 @@ class Stream:
             for key in step.drops:
                 del self._ready[key]
             path = self.parts.path(step.region.number)
-            task = DecodeTask(
-                step.region, maps, self.decoder, path, self.parts.stamp, self.grid.size
-            )
+            task = DecodeTask(step.region, maps, self.decoder, path, self.parts.stamp, self.grid)
             self._decoding.append(pool.submit(decode, task))
             del maps, task
             self._await_decoders(most)
