@@ -79,6 +79,7 @@ def test_settings_of_steps_reach_both_sides(composed: Compose) -> None:
     assert last["global_step"] == 6, "three of each side"
     assert len(last["optimizer_states"]) == len(last["lr_schedulers"]) == 2
     cfg = small(composed, "deepliif", "trainer.accumulate_grad_batches=2", "test=false")
+    cfg.paths.run += "-2"
     train(cfg)
     last = checkpoint.read(Path(cfg.paths.run) / "fit" / "checkpoints" / "last.ckpt")
     assert last["global_step"] == 4, "four batches are two steps of each side"

@@ -224,9 +224,9 @@ class Module(pl.LightningModule, ABC):
         self._seed = torch.initial_seed()
 
     @override
-    def on_train_epoch_start(self) -> None:
-        # what is dropped depends on the epoch alone: a resumed run drops what an uncut one would
-        entropy = [self._seed, self.current_epoch, self.global_rank]
+    def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
+        # a resumed run drops what an uncut one would, whatever loaders drew from the same stream
+        entropy = [self._seed, self.current_epoch, batch_idx, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
     @override
