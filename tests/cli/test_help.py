@@ -38,9 +38,11 @@ def test_the_help_of_a_verb_shows_its_choices_and_settings(verb: str, histoseg_:
     said = histoseg_(verb, "--help")
     assert said.code == 0
     assert VERBS[verb] in said.out
-    files = verb in ("analyse", "convert", "check")  # from files to files: no data to choose
+    # from files to files: no data to choose
+    files = verb in ("analyse", "convert", "check", "register")
     assert ("consep" in said.out) != files, "a choice"
-    assert ("input: ???" if files else "seed: 0") in said.out, "a setting"
+    asked = "fixed: ???" if verb == "register" else "input: ???"
+    assert (asked if files else "seed: 0") in said.out, "a setting"
     assert "\n  hydra:" not in said.out, "what no user sets"
 
 
