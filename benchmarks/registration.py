@@ -1,6 +1,6 @@
-"""Error of registration after known random affines, on an IHC and a DAPI picture that lie together.
+"""Error of registration after known random affines, on painted tissue or on a strip of panels.
 
-    python benchmarks/registration.py <strip of IHC, Hematoxylin, DAPI, ... panels> [number]
+    python benchmarks/registration.py [<strip of IHC, Hematoxylin, DAPI, ... panels>] [number]
 
 Panels of published strips are up to 11 px apart, so the truth between two stains is the known
 affine after what is found without any; within one stain it is the known affine alone.
@@ -26,20 +26,24 @@ from histoseg.registration import (
     nuclear_channel,
 )
 from histoseg.slides import read_image
-from registration.painted import moved, random_affine
+from registration.painted import brightfield, fluorescence, moved, nuclei, random_affine
 
 HOW = Settings(Search(), Refinement(), Limits())
 
 
 def main() -> None:
     cv2.setNumThreads(1)
-    strip = read_image(Path(sys.argv[1]))
-    side = strip.shape[0]
-    ihc, dapi = strip[:, :side], strip[:, 2 * side : 3 * side]
+    if len(sys.argv) > 1:
+        strip = read_image(Path(sys.argv[1]))
+        side = strip.shape[0]
+        ihc, dapi = strip[:, :side], strip[:, 2 * side : 3 * side]
+    else:
+        side, amount = 512, nuclei(0, 512)
+        ihc, dapi = brightfield(amount), fluorescence(amount)
     fixed = nuclear_channel(ihc)
     offset = align(fixed, nuclear_channel(dapi), HOW).matrix
     print(f"panels are {mean_distance(offset, np.eye(3), (side, side)):.1f} px apart")
-    for seed in range(int(sys.argv[2]) if len(sys.argv) > 2 else 12):
+    for seed in range(int(sys.argv[2]) if len(sys.argv) > 2 else 4):
         truth = random_affine(seed, (side, side))
         moving = nuclear_channel(moved(dapi, truth))
         start = time.perf_counter()
