@@ -103,7 +103,7 @@ def test_the_same_command_gives_the_same_bytes(folder: Path, histoseg_: Call) ->
     files = ("transform.json", "warped/DAPI.png", "bspline.tfm", "blend.png")
     found = []
     for _ in range(2):
-        assert registered(histoseg_, "bspline=2", "refinement.iterations=30").code == 0
+        assert registered(histoseg_, "bspline=2", "refinement.iterations=8").code == 0
         found.append(
             [p.read_bytes() if p.exists() else b"" for p in map((folder / "out").joinpath, files)]
         )
