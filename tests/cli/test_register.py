@@ -155,8 +155,8 @@ def test_sixteen_bits_and_gray_are_taken(folder: Path, histoseg_: Call) -> None:
 
 def test_resolutions_make_a_finer_picture_fit(folder: Path, histoseg_: Call) -> None:
     large = cv2.resize(read(folder / "dapi.png"), None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    save(folder / "large.png", large)
-    said = registered(histoseg_, "fixed_mpp=0.6", "moving_mpp=0.2", moving="large.png")
+    tifffile.imwrite(folder / "large.tif", large, photometric="rgb")
+    said = registered(histoseg_, "fixed_mpp=0.6", "moving_mpp=0.2", moving="large.tif")
     assert said.code == 0, said.err
     assert "0.6 µm/px" in said.out
     found = read_transform(folder / "out" / "transform.json")

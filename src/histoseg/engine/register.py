@@ -144,7 +144,11 @@ def _bent(
     if not cells or found.complaints:
         return transform, found.quality
     log.info("B-spline of %d x %d cells", cells, cells)
-    bending = bend(*pictures, found.matrix, cells, how.refinement)
+    try:
+        bending = bend(*pictures, found.matrix, cells, how.refinement)
+    except RuntimeError as error:
+        log.warning("the B-spline is left out: %s", str(error).strip().splitlines()[-1])
+        return transform, found.quality
     bent = Transform(found.matrix, (1.0, 1.0), bending)
     quality = judge(*pictures, bent.points, how.limits)
     before = found.quality
