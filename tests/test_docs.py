@@ -134,6 +134,7 @@ def test_the_pages_have_commands() -> None:
         "export",
         "patches",
         "predict",
+        "register",
         "score",
         "score_ihc",
         "view",

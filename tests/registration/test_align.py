@@ -71,10 +71,8 @@ def test_a_known_affine_within_one_stain_is_found_without_any_other_truth(
     assert mean_distance(found.matrix, truth, (512, 512)) < 0.2
 
 
-@pytest.mark.parametrize("change", [np.fliplr, np.rot90])
-def test_a_mirrored_or_turned_picture_is_refused(change: object, panels: list[Array]) -> None:
-    wrong = np.ascontiguousarray(change(panels[2]))  # type: ignore[operator]
-    found = aligned(panels[0], wrong)
+def test_a_mirrored_picture_is_refused(panels: list[Array]) -> None:
+    found = aligned(panels[0], np.ascontiguousarray(panels[2][:, ::-1]))
     assert len(found.complaints) >= 2
 
 

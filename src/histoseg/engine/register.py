@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,13 @@ def register(cfg: DictConfig) -> dict[str, Any]:
         ValueError: If a setting is not one of those that there are.
     """
     marks = _check(cfg)
+    with closing(open_inputs(cfg)) as inputs:
+        return _registered(cfg, inputs, marks)
+
+
+def _registered(cfg: DictConfig, inputs: Inputs, marks: Landmarks | None) -> dict[str, Any]:
+    """Register pictures that are open."""
     output = Path(cfg.output)
-    inputs = open_inputs(cfg)
     write_provenance(cfg, output)
     frames = reduced(inputs, cfg)
     pictures = nuclei_of(frames[0], inputs.channels[0]), nuclei_of(frames[1], inputs.channels[1])
@@ -138,7 +144,11 @@ def _bent(
     if not cells or found.complaints:
         return transform, found.quality
     log.info("B-spline of %d x %d cells", cells, cells)
-    bending = bend(*pictures, found.matrix, cells, how.refinement)
+    try:
+        bending = bend(*pictures, found.matrix, cells, how.refinement)
+    except RuntimeError as error:
+        log.warning("the B-spline is left out: %s", str(error).strip().splitlines()[-1])
+        return transform, found.quality
     bent = Transform(found.matrix, (1.0, 1.0), bending)
     quality = judge(*pictures, bent.points, how.limits)
     before = found.quality

@@ -46,6 +46,11 @@ class Inputs:
         """The moving picture that is registered."""
         return next(iter(self.moving.values()))
 
+    def close(self) -> None:
+        """Close all files."""
+        for slide in (self.fixed, *self.moving.values(), *self.beside.values()):
+            slide.close()
+
 
 def open_inputs(cfg: DictConfig) -> Inputs:
     """Open all pictures and check that they can belong together.

@@ -78,7 +78,9 @@ def bend(fixed: Array, moving: Array, matrix: Array, cells: int, how: Refinement
     method.SetMovingInitialTransform(affine_to_itk(matrix, centre))
     method.SetInitialTransform(spline, inPlace=True)
     method.SetOptimizerAsLBFGSB(
-        gradientConvergenceTolerance=1e-6, numberOfIterations=how.iterations
+        gradientConvergenceTolerance=1e-6,
+        numberOfIterations=how.iterations,
+        maximumNumberOfFunctionEvaluations=2 * how.iterations,
     )
     with one_thread():
         method.Execute(target, to_itk(moving))
