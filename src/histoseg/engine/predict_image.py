@@ -57,7 +57,9 @@ def predict_image(
     arrays = {key: m[0].float().cpu().numpy() for key, m in maps.items()}
     decoder = module.decoder
     decoded = _in_frame(decoder(arrays), image.shape)
-    found = decoded.instances
+    found, measures = decoded.instances, dict(decoded.measures)
+    if cfg.stains and found is not None:
+        measures |= stain_means(image, found)
     return Prediction(
         name=name,
         image=image,
@@ -66,7 +68,7 @@ def predict_image(
         colours=module.colours,
         mpp=mpp or model_mpp,
         maps=_maps_in_frame(arrays, image.shape) if cfg.save_maps else {},
-        measures=stain_means(image, found) if cfg.stains and found is not None else {},
+        measures=measures,
         kinds=decoder.kinds,
         semantic=decoded.semantic,
         stains=decoded.stains,
@@ -87,11 +89,12 @@ def _resized(image: Array, scale: float) -> Array:
 
 def _in_frame(decoded: Decoded, shape: tuple[int, ...]) -> Decoded:
     """What was said of a resized image in the frame of the image itself."""
-    found, classes, stains = decoded
+    found, classes, stains, measures = decoded
     if found is not None and found.labels.shape != shape[:2]:
         placed = instances_from_labels(_nearest(found.labels, shape))
         row = np.searchsorted(found.ids, placed.ids)
         found = replace(placed, semantic=found.semantic[row], score=found.score[row])
+        measures = {name: values[row] for name, values in measures.items()}
     if classes is not None and classes.shape != shape[:2]:
         classes = _nearest(classes, shape)
     size = (shape[1], shape[0])
@@ -99,7 +102,7 @@ def _in_frame(decoded: Decoded, shape: tuple[int, ...]) -> Decoded:
         name: np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR))
         for name, picture in stains.items()
     }
-    return Decoded(found, classes, there)
+    return Decoded(found, classes, there, measures)
 
 
 def _nearest(values: Array, shape: tuple[int, ...]) -> Array:

@@ -238,16 +238,17 @@ class SlideRun:
 
     def _write(self) -> tuple[list[Path], int]:
         own, frame, name = self.settings, self._frame, self.entry.name
+        parts = self._parts.settled(own.module.decoder)
         thumbnail = frame.slide.thumbnail(THUMBNAIL)
-        results = own.written(self._prediction(thumbnail))
+        results = own.written(self._prediction(parts, thumbnail))
         if own.save_mask:
             results += write_mask(own.output, name, frame.slide, self._mask)
         if own.save_thumb:
             results.append(write_thumbnail(own.output, name, thumbnail, self._mask))
-        return results, sum(len(part) for part in self._parts.nuclei())
+        return results, sum(len(part) for part in parts.nuclei())
 
-    def _prediction(self, thumbnail: Array) -> SlidePrediction:
-        module, frame, parts = self.settings.module, self._frame, self._parts
+    def _prediction(self, parts: Parts, thumbnail: Array) -> SlidePrediction:
+        module, frame = self.settings.module, self._frame
         decoder = module.decoder
         return SlidePrediction(
             name=self.entry.name,
