@@ -21,7 +21,7 @@ CLASSES = {"classes": ("small", "large"), "postprocess": AboveMean()}
 
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_slide(tmp_path_factory.mktemp("slide") / "blots.tif", blots(*SIZE, 70))
+    return write_slide(tmp_path_factory.mktemp("slide") / "blots.tif", blots(*SIZE, 40))
 
 
 def rows(nuclei: Nuclei) -> list[Any]:
@@ -40,7 +40,7 @@ def test_a_slide_gives_what_the_picture_gives(
     )  # fmt: skip
     whole = predict_image(module, read_image(slide), "blots", cfg)
     (nuclei,) = whole.parts()
-    kept = found(slide, tmp_path, halo=100, module=module, **given)
+    kept = found(slide, tmp_path, halo=250, module=module, **given)
     assert rows(kept.nuclei) == rows(nuclei)
     assert {"size", "DAB OD mean"} <= set(kept.nuclei.measures) == set(nuclei.measures)
     check_thresholds(whole, nuclei, components(forward(module, slide)))
