@@ -36,7 +36,7 @@ def test_a_slide_gives_what_the_picture_gives(
     module = Blots(**CLASSES).eval()
     cfg = OmegaConf.create(
         {"precision": "32-true", "overlap": None, "batch_size": 8, "mpp": 0.25,
-         "save_maps": False, "stains": True}
+         "save_maps": False, "stains": True, "tiling": "blended"}
     )  # fmt: skip
     whole = predict_image(module, read_image(slide), "blots", cfg)
     (nuclei,) = whole.parts()

@@ -19,7 +19,7 @@ from histoseg import __version__
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
-from histoseg.engine.predict_image import PRECISIONS
+from histoseg.engine.predict_image import BLENDED, DEEPLIIF, PRECISIONS
 from histoseg.engine.record import write_provenance
 from histoseg.engine.slides.forward import Forward
 from histoseg.engine.slides.picture_run import PictureRun
@@ -32,6 +32,7 @@ from histoseg.errors import SlideError, UnreadableFileError, WorkerDiedError
 from histoseg.modules.base import Module
 from histoseg.ops.symmetry import SYMMETRIES, symmetries
 from histoseg.slides import SlideEntry, find_slides
+from histoseg.slides.image import MAX_PIXELS
 from histoseg.slides.resolution import MPP_AT_1X
 from histoseg.writers import fits, write_type_info
 
@@ -40,7 +41,8 @@ ACCELERATORS = ("auto", "cpu", "gpu")
 CACHE = 2**30
 """Bytes for maps of tiles that a later region needs again."""
 COLUMNS = ("image", "state", "seconds", "mm2", "nuclei", "peak_mb", "error")
-DECIDING = ("model", "tta", "precision", "proc_mag", "stains")
+LEAST = {"batch_size": 1, "region": 1, "halo": 0, "workers": 0, "ranks": 1, "tile_size": 1}
+DECIDING = ("model", "tta", "precision", "proc_mag", "stains", "tiling", "tile_size")
 """Settings that decide what is found, besides those that `SlideRun` adds for each slide."""
 
 
@@ -120,7 +122,7 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
         writers=_fitting(instantiate(cfg.writers), kinds),
         model_mpp=MPP_AT_1X / cfg.proc_mag if cfg.proc_mag else module.mpp,
         mpp=cfg.mpp,
-        region=cfg.region,
+        region=cfg.region if cfg.tiling == BLENDED else MAX_PIXELS,  # pictures stay whole
         halo=halo,
         overlap=overlap,
         cache=CACHE,
@@ -146,6 +148,8 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig) -> dict[str, An
         seen = look_at(entry, settings)
         if isinstance(seen, Picture):
             row |= PictureRun(entry, seen, settings, cfg).run()
+        elif cfg.tiling == DEEPLIIF:
+            raise SlideError(f"{entry.path}: tiling=deepliif is for pictures; leave it out")
         else:
             row |= SlideRun(entry, settings, settings.model_mpp if seen.flat else None).run()
     except (UnreadableFileError, SlideError, OSError, WorkerDiedError) as e:
@@ -176,11 +180,19 @@ def _check_settings(cfg: DictConfig) -> None:
         "precision": PRECISIONS,
         "on_error": ("skip", "raise"),
         "tta": SYMMETRIES,
+        "tiling": (BLENDED, DEEPLIIF),
     }
     for key, values in allowed.items():
         if cfg[key] not in values:
             raise ValueError(f"{key}={cfg[key]}: expected one of {', '.join(values)}")
-    for key, least in (("batch_size", 1), ("region", 1), ("halo", 0), ("workers", 0), ("ranks", 1)):
+    for key, least in (
+        ("batch_size", 1),
+        ("region", 1),
+        ("halo", 0),
+        ("workers", 0),
+        ("ranks", 1),
+        ("tile_size", 1),
+    ):
         if cfg[key] is not None and not (isinstance(cfg[key], int) and cfg[key] >= least):
             raise ValueError(f"{key}={cfg[key]}: expected {least} or more")
     if not 0 <= cfg.rank < cfg.ranks:

@@ -12,12 +12,14 @@ from omegaconf import DictConfig
 
 from histoseg.contracts import Array, Instances, Prediction
 from histoseg.data import to_sample
+from histoseg.engine.predict_deepliif import predict_deepliif
 from histoseg.modules.base import Module
 from histoseg.ops.instances import instances_from_labels
 from histoseg.ops.stain_means import stain_means
 from histoseg.postprocess.decoder import Decoded
 from histoseg.slides.image import MAX_PIXELS
 
+BLENDED, DEEPLIIF = "blended", "deepliif"
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
@@ -36,7 +38,8 @@ def predict_image(
         module: From `load`.
         image: (H, W, 3), uint8.
         name: Of the result files.
-        cfg: ``precision``, ``overlap``, ``batch_size``, ``mpp``, ``save_maps``, ``stains``.
+        cfg: ``precision``, ``overlap``, ``batch_size``, ``mpp``, ``save_maps``, ``stains``,
+            ``tiling``, ``tile_size``.
         mpp: Micrometres per pixel of the image; None for ``cfg.mpp``.
         model_mpp: Micrometres per pixel that the model is to see; None for those it was made for.
 
@@ -45,18 +48,20 @@ def predict_image(
     """
     mpp, model_mpp = mpp or cfg.mpp, model_mpp or module.mpp
     scale = mpp / model_mpp if mpp and model_mpp else 1.0
-    seen = image if scale == 1 else _resized(image, scale)
-    if module.normalise is not None:
-        seen = module.normalise(seen)
-    pixels = to_sample({"image": seen})["image"]
-    dtype = PRECISIONS[cfg.precision]
-    with torch.autocast(module.device.type, dtype, enabled=dtype is not None):
-        maps = module.infer(
-            pixels[None].to(module.device), overlap=cfg.overlap, batch_size=cfg.batch_size
+    if cfg.tiling == DEEPLIIF:
+        tile = cfg.tile_size or round(module.tile / scale)
+        decoded, arrays = predict_deepliif(
+            module,
+            image if module.normalise is None else module.normalise(image),
+            tile=tile,
+            batch_size=cfg.batch_size,
+            dtype=PRECISIONS[cfg.precision],
         )
-    arrays = {key: m[0].float().cpu().numpy() for key, m in maps.items()}
+    else:
+        arrays = _maps(module, image if scale == 1 else _resized(image, scale), cfg)
+        decoded = module.decoder(arrays)
     decoder = module.decoder
-    decoded = _in_frame(decoder(arrays), image.shape)
+    decoded = _in_frame(decoded, image.shape)
     found, measures = decoded.instances, dict(decoded.measures)
     if cfg.stains and found is not None:
         measures |= stain_means(image, found)
@@ -74,6 +79,18 @@ def predict_image(
         stains=decoded.stains,
         backgrounds=decoder.backgrounds,
     )
+
+
+def _maps(module: Module, seen: Array, cfg: DictConfig) -> dict[str, Array]:
+    """What the network says of an image at its resolution."""
+    if module.normalise is not None:
+        seen = module.normalise(seen)
+    pixels, dtype = to_sample({"image": seen})["image"], PRECISIONS[cfg.precision]
+    with torch.autocast(module.device.type, dtype, enabled=dtype is not None):
+        maps = module.infer(
+            pixels[None].to(module.device), overlap=cfg.overlap, batch_size=cfg.batch_size
+        )
+    return {key: m[0].float().cpu().numpy() for key, m in maps.items()}
 
 
 def _resized(image: Array, scale: float) -> Array:
