@@ -35,7 +35,9 @@ GROUPS = (
 
 def fitting_data(model: str) -> str:
     """Data that a model can be tried on without a download."""
-    return {}.get(model, "synthetic")
+    return {"deepliif": "synthetic_stains", "ihc_generator": "synthetic_stains"}.get(
+        model, "synthetic"
+    )
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -92,6 +94,20 @@ def test_every_choice_of_a_group_composes(group: str, choice: str, composed: Com
     node = OmegaConf.select(cfg, group.replace("/", "."))
     if node is not None:
         OmegaConf.to_container(node, resolve=True)
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [
+        (group, choice)
+        for group in ("seg_weights", "features")
+        for choice in choices(f"model/{group}")
+    ],
+)
+def test_every_choice_of_a_translator_composes(group: str, choice: str, composed: Compose) -> None:
+    cfg = composed("train", "model=deepliif", "data=synthetic_stains", f"model/{group}={choice}")
+    assert group in cfg.model
+    OmegaConf.to_container(cfg.model, resolve=True)
 
 
 @pytest.mark.parametrize("callbacks", choices("callbacks"))

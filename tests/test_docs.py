@@ -135,6 +135,7 @@ def test_the_pages_have_commands() -> None:
         "patches",
         "predict",
         "score",
+        "score_ihc",
         "view",
     }
     assert len(COMMANDS) > 30
@@ -161,12 +162,21 @@ def test_every_recipe_is_in_the_table_of_experiments() -> None:
         assert f"| `{path.stem}` |" in table, f"add {path.stem} to experiments/README.md"
 
 
-def test_every_setting_of_the_model_is_in_its_card() -> None:
+def settings_of(model: str) -> list[str]:
+    """Every key of a model's configuration, and every group it has."""
+    cfg = OmegaConf.load(CONF / "model" / f"{model}.yaml")
+    names = [key for key in cfg if key not in ("defaults", "_target_", "network")]
+    names += [f"network.{key}" for key in cfg.network if not key.startswith("_")]
+    return names + [g for entry in cfg.defaults for g in entry if not g.startswith("/")]
+
+
+@pytest.mark.parametrize("model", ["hovernet", "deepliif", "ihc_generator"])
+def test_every_setting_of_the_model_is_in_its_card(model: str) -> None:
+    card = (ROOT / "docs" / "models" / f"{model}.md").read_text()
+    assert [name for name in settings_of(model) if f"`{name}`" not in card] == []
+
+
+def test_every_term_of_the_loss_is_in_the_card() -> None:
     card = (ROOT / "docs" / "models" / "hovernet.md").read_text()
-    model = OmegaConf.load(CONF / "model" / "hovernet.yaml")
-    names = [key for key in model if key not in ("defaults", "_target_", "network")]
-    names += [f"network.{key}" for key in model.network if not key.startswith("_")]
-    names += [group for entry in model.defaults for group in entry if not group.startswith("/")]
-    assert [name for name in names if f"`{name}`" not in card] == []
     terms = OmegaConf.load(CONF / "model" / "losses" / "published.yaml").weights
     assert [term for term in terms if term not in card] == []

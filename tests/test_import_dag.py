@@ -22,6 +22,7 @@ MAY_IMPORT = {
             "postprocess",
             "metrics",
             "analysis",
+            "registration",
         )
     },
     "data": {"ops", "slides", "annotations"},
@@ -41,6 +42,7 @@ CONFINED = {
     "tifffile": {"slides", "annotations", "writers", "prepare", "data"},
     "openslide": {"slides"},
     "pydicom": {"slides", "writers"},
+    "SimpleITK": {"registration"},
 }
 FILES = sorted(SRC.rglob("*.py"))
 

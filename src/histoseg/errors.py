@@ -19,6 +19,10 @@ class SlideError(ValueError):
     """A slide lacks what a run needs, or something given for it does not fit; the message says."""
 
 
+class RegistrationError(ValueError):
+    """Two pictures could not be brought together, or not so that it is believed; says why."""
+
+
 class WorkerDiedError(RuntimeError):
     """A process that worked for this one was ended from outside; the message says what to do."""
 

@@ -27,3 +27,19 @@ def test_a_tile_smaller_than_the_models_is_refused(composed: Compose) -> None:
     cfg = composed("train", "model=hovernet", "data=synthetic", "data.tile=128")
     with pytest.raises(ContractError, match=r"set data\.tile=256"):
         check_contract(cfg)
+
+
+def test_a_translator_refuses_data_of_images(composed: Compose) -> None:
+    cfg = composed("train", "model=deepliif", "data=synthetic")
+    with pytest.raises(ContractError, match=r"needs 'stains'.*fit: .*synthetic_stains"):
+        check_contract(cfg, Path(CONF))
+
+
+def test_a_translator_names_the_stains_that_the_data_lack(composed: Compose) -> None:
+    args = ["model=deepliif", "data=synthetic_stains", "model.outputs=[dapi,cd3,seg]"]
+    with pytest.raises(ContractError, match=r"\['ihc'\] to \['dapi', 'cd3', 'seg'\].*no cd3"):
+        check_contract(composed("train", *args))
+
+
+def test_classes_of_a_translator_are_its_own(composed: Compose) -> None:
+    check_contract(composed("train", "model=deepliif", "data=synthetic_stains", "data.classes=[]"))

@@ -138,7 +138,8 @@ def test_options_train(more: list[str], composed: Compose) -> None:
 
 def test_two_tiles_can_be_learned_by_heart(composed: Compose) -> None:
     cfg = small(
-        composed, "debug=overfit", "trainer.max_epochs=15", "trainer.overfit_batches=1",
+        composed, "debug=overfit", "every_phase.trainer.max_epochs=15",
+        "every_phase.trainer.overfit_batches=1",
         "data/augment=none", "model.optimizer.lr=0.003",
         "data.batch_size=2", "data.splits.train.length=2", one_phase=True,
     )  # fmt: skip

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PosixPath, WindowsPath
 
 import numpy as np
 import pytest
@@ -58,6 +58,27 @@ def test_code_is_not_run(tmp_path: Path) -> None:
     for name in ("module.tar", "objects.npz"):
         with pytest.raises(CheckpointError, match="cannot be read as weights"):
             read_checkpoint(tmp_path / name)
+
+
+class Folder:
+    """Pickled as a path of the system that wrote the file."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return self.kind, ("logs", "run")
+
+
+@pytest.mark.parametrize("kind", [PosixPath, WindowsPath])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_path_is_read_as_a_name(tmp_path: Path, kind: type, zipped: bool) -> None:
+    content = {"log_dir": Folder(kind), "a": torch.ones(3)}
+    torch.save(content, tmp_path / "a.tar", _use_new_zipfile_serialization=zipped)
+    read = read_checkpoint(tmp_path / "a.tar")
+    assert read["log_dir"].parts == ("logs", "run")
+    assert not isinstance(read["log_dir"], Path)
+    assert torch.equal(read["a"], torch.ones(3))
 
 
 def test_a_file_that_holds_no_dictionary_is_refused(tmp_path: Path) -> None:

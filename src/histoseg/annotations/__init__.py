@@ -1,6 +1,9 @@
 """Annotation files of other programs, as shapes and maps in house coordinates."""
 
 from histoseg.annotations.aperio import read_aperio as read_aperio
+from histoseg.annotations.deepliif_cells import CellRecords as CellRecords
+from histoseg.annotations.deepliif_cells import read_cell_records as read_cell_records
+from histoseg.annotations.deepliif_cells import read_ihc_scoring as read_ihc_scoring
 from histoseg.annotations.drawing import Drawing as Drawing
 from histoseg.annotations.drawing import Dropped as Dropped
 from histoseg.annotations.drawing import Shape as Shape

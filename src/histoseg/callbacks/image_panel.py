@@ -11,11 +11,19 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from typing_extensions import override
 
 from histoseg.contracts import Array
-from histoseg.writers import Colours, map_pictures, outlined, panel, to_uint8, write_png
+from histoseg.writers import (
+    Colours,
+    map_pictures,
+    outlined,
+    panel,
+    panels,
+    to_uint8,
+    write_png,
+)
 
 
 class ImagePanel(pl.Callback):
-    """Draw input, truth, prediction and maps of the first validation images.
+    """Draw inputs, truth, prediction and maps of the first validation images.
 
     Args:
         folder: Where ``epoch_<n>.png`` goes; also sent to TensorBoard.
@@ -58,13 +66,20 @@ class ImagePanel(pl.Callback):
 
 def _pictures(outputs: Mapping[str, Any], i: int, colours: Colours) -> dict[str, Array]:
     """One row of the panel, by title."""
-    image = to_uint8(outputs["image"][i])
-    pictures = {"image": image}
+    pictures = {title: to_uint8(seen) for title, seen in panels(outputs["image"][i]).items()}
+    image = next(iter(pictures.values()))
     for title, prefix in (("truth", ""), ("prediction", "pred_")):
-        labels = outputs[f"{prefix}instances"][i].cpu().numpy()
-        semantic = outputs.get(f"{prefix}semantic")
-        kinds = None if semantic is None else semantic[i].cpu().numpy()
-        pictures[title] = outlined(image, labels, kinds, colours)
+        if f"{prefix}instances" in outputs:
+            labels = outputs[f"{prefix}instances"][i].cpu().numpy()
+            semantic = outputs.get(f"{prefix}semantic")
+            kinds = None if semantic is None else semantic[i].cpu().numpy()
+            pictures[title] = outlined(image, labels, kinds, colours)
+    made = outputs.get("pred_stains", {})
+    for name, stain in made.items():
+        if name in outputs.get("stains", {}):
+            pictures[name] = to_uint8(outputs["stains"][name][i])
+        pictures[f"{name}, made"] = to_uint8(stain[i])
     for name, maps in outputs["maps"].items():
-        pictures |= map_pictures(name, maps[i].float().cpu().numpy(), colours)
+        if name not in made:
+            pictures |= map_pictures(name, maps[i].float().cpu().numpy(), colours)
     return pictures

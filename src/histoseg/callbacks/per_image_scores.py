@@ -14,13 +14,14 @@ from typing_extensions import override
 
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
-from histoseg.metrics import ClassScores, PointScores
+from histoseg.metrics import ClassScores, PointScores, StainScores
 from histoseg.metrics.tally import Tally, tally
 from histoseg.writers import (
     Colours,
     dotted,
     outlined,
     panel,
+    panels,
     to_uint8,
     worst_name,
     write_csv,
@@ -35,8 +36,8 @@ class PerImageScores(pl.Callback):
     """Count each test image for a report, and draw the worst, truth beside prediction.
 
     Args:
-        folder: Where ``worst/`` goes, and ``images.csv`` where annotations are points (else the
-            report has it).
+        folder: Where ``worst/`` goes; ``images.csv`` where there are no objects to report on
+            (else the report has it); and with those, ``stains.csv`` of the made stains.
         worst: Number of pictures, lowest score first.
         rank_by: Score that says how good an image is.
 
@@ -73,13 +74,14 @@ class PerImageScores(pl.Callback):
         for i, name in enumerate(batch["place"].slide if "place" in batch else unnamed):
             maps = {k: _array(v, i) for k, v in outputs.items() if _is_label_map(k)}
             row = {"image": name, "tissue": batch["tissue"][i] if "tissue" in batch else ""}
+            row |= _stain_scores(pl_module, outputs, i)
             if "points" in outputs:
                 row |= _point_scores(pl_module, outputs, i, maps)
-            else:
+            elif "pred_instances" in maps:
                 counts = tally(**maps, classes=len(pl_module.classes), radius=radius)  # type: ignore[arg-type]
                 row |= {"tally": counts, self.rank_by: counts.scores[self.rank_by]}
             self.rows.append(row)
-            image = to_uint8(outputs["image"][i])
+            image = to_uint8(next(iter(panels(outputs["image"][i]).values())))
             sides = [
                 outlined(image, maps[f"{p}instances"], maps.get(f"{p}semantic"), colours)
                 for p in ("", "pred_")
@@ -88,7 +90,7 @@ class PerImageScores(pl.Callback):
             if "points" in outputs:
                 own = trainer.datamodule.colours  # type: ignore[attr-defined]
                 sides = [dotted(image, _array(outputs["points"], i), own), *sides]
-            self._keep_if_bad(name, row, sides)
+            self._keep_if_bad(name, row, [sides] if sides else _pairs(outputs, i))
 
     @override
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -101,24 +103,32 @@ class PerImageScores(pl.Callback):
             raise UnreadableFileError(f"none of the {len(self.skipped)} test images:\n{whys}")
         self.names, self.tissues = (tuple(str(r[k]) for r in rows) for k in ("image", "tissue"))
         self.tallies = tuple(row["tally"] for row in rows if "tally" in row)
-        if trainer.is_global_zero and not self.tallies:
-            write_csv(self.folder / "images.csv", list(rows[0]), [[*r.values()] for r in rows])
+        if trainer.is_global_zero:
+            self._write(rows)
         for place, row in enumerate(self._worst_first(rows)[: self.worst]):
             if row["image"] in self.pictures:
                 picture = self.pictures[row["image"]]
                 write_png(self.folder / "worst" / worst_name(place, row["image"]), picture)
+
+    def _write(self, rows: list[Row]) -> None:
+        columns = [name for name in rows[0] if name not in ("tally", self.rank_by)]
+        if not self.tallies:
+            write_csv(self.folder / "images.csv", list(rows[0]), [[*r.values()] for r in rows])
+        elif len(columns) > len(("image", "tissue")):
+            table = [[row[name] for name in columns] for row in rows]
+            write_csv(self.folder / "stains.csv", columns, table)
 
     def radius(self, module: Any) -> float:
         """Largest distance of paired centres, px: that of the model's own metric, else 12."""
         metrics = (m for m in module.test_scores.values() if isinstance(m, ClassScores))
         return float(next((metric.radius for metric in metrics), 12.0))
 
-    def _keep_if_bad(self, name: str, row: Row, sides: list[Array]) -> None:
+    def _keep_if_bad(self, name: str, row: Row, pairs: list[list[Array]]) -> None:
         """Draw an image if it is among the worst so far, and forget the one it displaces."""
         worst = self._worst_first(self.rows)[: self.worst]
         if any(r is row for r in worst):
             titles = [f"truth: {name}", f"{self.rank_by} {row[self.rank_by]:.3f}"]
-            self.pictures[name] = panel([sides], titles)
+            self.pictures[name] = panel(pairs, titles)
             kept = {r["image"] for r in worst}
             self.pictures = {k: v for k, v in self.pictures.items() if k in kept}
 
@@ -132,6 +142,28 @@ def _point_scores(module: Any, outputs: Any, i: int, maps: dict[str, Array]) -> 
     points, mpp = _array(outputs["points"], i), float(outputs["mpp"][i])
     counts = metric.count(points, mpp, maps["pred_instances"], maps["pred_semantic"])
     return metric.scores(counts)
+
+
+def _stain_scores(module: Any, outputs: Any, i: int) -> dict[str, float]:
+    """Each measure of each stain, ``ssim/dapi``, and their means over stains, ``ssim``."""
+    if "pred_stains" not in outputs:
+        return {}
+    found: dict[str, float] = {}
+    for metric in (m for m in module.test_scores.values() if isinstance(m, StainScores)):
+        true, made = outputs["stains"], outputs["pred_stains"]
+        names = [name for name in metric.stains if name in true and name in made]
+        table = [metric.score(true[name][i], made[name][i]) for name in names]
+        for k, measure in enumerate(metric.measures):
+            found[measure] = float(np.mean([scores[k] for scores in table]))
+            for name, scores in zip(names, table, strict=True):
+                found[f"{measure}/{name}"] = scores[k]
+    return found
+
+
+def _pairs(outputs: Any, i: int) -> list[list[Array]]:
+    """True beside made, a row for each stain."""
+    true, made = outputs["stains"], outputs["pred_stains"]
+    return [[to_uint8(true[n][i]), to_uint8(made[n][i])] for n in made if n in true]
 
 
 def _is_label_map(key: str) -> bool:

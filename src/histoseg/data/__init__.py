@@ -3,6 +3,7 @@
 from histoseg.data.augment import Augment as Augment
 from histoseg.data.centre import CentreTile as CentreTile
 from histoseg.data.datamodule import TileDataModule as TileDataModule
+from histoseg.data.deepliif_strips import DeepLIIFStrips as DeepLIIFStrips
 from histoseg.data.draws import Draws as Draws
 from histoseg.data.dsb2018 import DSB2018 as DSB2018
 from histoseg.data.folder import NucleiFolder as NucleiFolder
@@ -17,5 +18,6 @@ from histoseg.data.stain_normaliser import StainNormaliser as StainNormaliser
 from histoseg.data.stain_transfer import StainTransfer as StainTransfer
 from histoseg.data.symmetry import Symmetry as Symmetry
 from histoseg.data.synthetic import SyntheticTissue as SyntheticTissue
+from histoseg.data.synthetic_stains import SyntheticStains as SyntheticStains
 from histoseg.data.tile import RandomTile as RandomTile
 from histoseg.data.tile import centre_tile as centre_tile

@@ -26,13 +26,15 @@ from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeIm
 class Tiles(Dataset[Sample]):
     """A data set seen through an augmentation (training) or a centre crop (validation).
 
-    Items are `packed`: `widened` makes of one, or of a batch, what a model takes.
+    Items are `packed`: `widened` makes of one, or of a batch, what a model takes. With an
+    augmentation of unpaired stains, item i has the first stain of its record, and each other stain
+    of a record drawn at random.
 
     Args:
         records: The data set.
         augment: Record and seed to the record of a tile.
         per_image: How often each record is an item: item i is record ``i % len(records)``.
-        normalise: What is done to each whole image (H, W, 3) first.
+        normalise: What is done to each whole image (H, W, 3) first. Stains stay as they are.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Tiles(Dataset[Sample]):
         self.records, self.augment, self.per_image = records, augment, per_image
         self.normalise = normalise
         self.needs_donor = getattr(augment, "needs_donor", False)
+        self.paired = getattr(augment, "paired", True)
 
     def __len__(self) -> int:
         """Number of items."""
@@ -54,13 +57,26 @@ class Tiles(Dataset[Sample]):
         """Load one item, augment it with the seed of its draw (0 for a plain index), pack it."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
         record = self._record(item % len(self.records))
+        if not self.paired and "stains" in record:
+            record = self._apart(record, seed)
         if self.needs_donor:
             return packed(self.augment(record, seed, donor=partial(self._donor, seed)))
         return packed(self.augment(record, seed))
 
+    def _apart(self, record: Record, seed: int) -> Record:
+        """The record with all stains but the first replaced by those of others."""
+        first, *names = record["stains"]
+        others = np.random.default_rng([seed, 3]).integers(len(self.records), size=len(names))
+        apart = record.copy()
+        apart["stains"] = {first: record["stains"][first]} | {
+            name: self.records[other]["stains"][name]
+            for name, other in zip(names, others.tolist(), strict=True)
+        }
+        return apart
+
     def _record(self, index: int) -> Record:
         record = self.records[index]
-        if self.normalise is not None:
+        if self.normalise is not None and "image" in record:
             record = record.copy()
             record["image"] = self.normalise(record["image"])
         return record
@@ -68,7 +84,13 @@ class Tiles(Dataset[Sample]):
     def _donor(self, seed: int) -> Array:
         """The image of any record, drawn apart from the augmentation of the item."""
         index = np.random.default_rng([seed, 1]).integers(len(self.records))
-        return self._record(int(index))["image"]
+        record = self._record(int(index))
+        if "image" not in record:
+            raise ValueError(
+                "an augmentation takes the colours of another image, and these records have "
+                "stains only: leave it out with data.augment.transforms.<its name>=null"
+            )
+        return record["image"]
 
 
 class TileDataModule(pl.LightningDataModule):
@@ -89,6 +111,9 @@ class TileDataModule(pl.LightningDataModule):
         classes: Names of the classes 1..K; empty for a data set without classes.
         colours: K RGB triples 0..255 for pictures and QuPath.
         mpp: Micrometres per pixel; None where the data set does not say.
+        stains: Names of the stains that each record has, in the order to show them; empty for
+            data of images.
+        label_stains: Those of them that are label pictures.
         tile: Side of the square tiles that models get, pixels.
         batch_size: Tiles in a batch, per device.
         tiles_per_image: Random tiles of each training image in an epoch; one is right where
@@ -117,6 +142,8 @@ class TileDataModule(pl.LightningDataModule):
         fold: int | None = None,
         colours: Sequence[Sequence[int]] = (),
         mpp: float | None = None,
+        stains: Sequence[str] = (),
+        label_stains: Sequence[str] = (),
         tiles_per_image: int = 1,
         sampling: Sampling | None = None,
         num_workers: int = 0,
@@ -126,11 +153,14 @@ class TileDataModule(pl.LightningDataModule):
         super().__init__()
         if len(colours) not in (0, len(classes)):
             raise ValueError(f"{len(colours)} colours for {len(classes)} classes: give one each")
+        if unknown := set(label_stains) - set(stains):
+            raise ValueError(f"label_stains names {sorted(unknown)}, stains only {list(stains)}")
         if tiles_per_image < 1:
             raise ValueError(f"tiles_per_image is {tiles_per_image}; expected 1 or more")
         self.dataset, self.augment = dataset, augment
         self.splits = splits if fold is None else _of_fold(splits, fold)
         self.classes, self.colours, self.mpp = list(classes), colours, mpp
+        self.stains, self.label_stains = tuple(stains), tuple(label_stains)
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
         self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory

@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from histoseg.contracts import Array, Record, Sample
 
@@ -11,15 +12,15 @@ def to_sample(record: Record) -> Sample:
     """Turn arrays as stored into tensors as a model takes them.
 
     Args:
-        record: Any subset of the keys; an image of uint8 is scaled to [0, 1], one of float32
-            is taken as it is.
+        record: Any subset of the keys; an image or a stain of uint8 is scaled to [0, 1], one of
+            float32 is taken as it is.
 
     Returns:
-        The same keys: image (C, H, W) float32 in [0, 1], maps (H, W) int64, ignore (H, W)
-        bool, points (N, 3) float32.
+        The same keys: image and stains (C, H, W) float32 in [0, 1], maps (H, W) int64, ignore
+        (H, W) bool, points (N, 3) float32.
 
     Raises:
-        ValueError: If the image is neither uint8 nor float32.
+        ValueError: If the image or a stain is neither uint8 nor float32.
 
     Example:
         >>> to_sample({"image": np.full((1, 2, 3), 255, np.uint8)})["image"].shape
@@ -38,15 +39,20 @@ def packed(record: Record) -> Sample:
         record: Any subset of the keys, as in `to_sample`.
 
     Returns:
-        The same keys: image (C, H, W) of the type it has, maps (H, W) int32, and uint8 classes
-        where they are stored so.
+        The same keys: image and stains (C, H, W) of the type they have, maps (H, W) int32, and
+        uint8 classes where they are stored so.
 
     Raises:
-        ValueError: If the image is neither uint8 nor float32.
+        ValueError: If the image or a stain is neither uint8 nor float32.
     """
     sample = Sample()
     if "image" in record:
-        sample["image"] = torch.from_numpy(_channels_first(record["image"]))
+        sample["image"] = _channels_first(record["image"], "the image")
+    if "stains" in record:
+        sample["stains"] = {
+            name: _channels_first(picture, f"stain {name!r}")
+            for name, picture in record["stains"].items()
+        }
     if "instances" in record:
         sample["instances"] = torch.from_numpy(record["instances"].astype(np.int32))
     if "semantic" in record:
@@ -74,8 +80,10 @@ def widened(sample: Sample) -> Sample:
         tensor([1., 1., 1.])
     """
     wide = sample.copy()
-    if "image" in sample and sample["image"].dtype == torch.uint8:
-        wide["image"] = sample["image"].float().div_(255)
+    if "image" in sample:
+        wide["image"] = _as_float(sample["image"])
+    if "stains" in sample:
+        wide["stains"] = {name: _as_float(picture) for name, picture in sample["stains"].items()}
     if "instances" in sample:
         wide["instances"] = sample["instances"].long()
     if "semantic" in sample:
@@ -83,16 +91,20 @@ def widened(sample: Sample) -> Sample:
     return wide
 
 
-def _channels_first(image: Array) -> Array:
+def _as_float(picture: Tensor) -> Tensor:
+    return picture.float().div_(255) if picture.dtype == torch.uint8 else picture
+
+
+def _channels_first(image: Array, what: str) -> Tensor:
     """(H, W, C) to (C, H, W), a copy; plane by plane, which is quicker than a transposed copy."""
     if image.dtype not in (np.uint8, np.float32):
-        raise ValueError(f"the image is {image.dtype}; expected uint8 or float32 in [0, 1]")
+        raise ValueError(f"{what} is {image.dtype}; expected uint8 or float32 in [0, 1]")
     image = np.ascontiguousarray(image)
     height, width, channels = image.shape
     planes = np.empty((channels, height, width), image.dtype)
     for channel, plane in enumerate(planes):
         cv2.extractChannel(image, channel, plane)
-    return planes
+    return torch.from_numpy(planes)
 
 
 def _marks(record: Record) -> Sample:

@@ -56,9 +56,9 @@ def synthetic_tissue(
         >>> record["image"].shape, record["tissue"]
         ((64, 96, 3), 'IHC tumour')
     """
-    _check(height, width, density, mpp)
-    _check_names([stain], STAINS, "stain")
-    _check_names([] if tissue is None else [tissue], tuple(TISSUES), "tissue")
+    check_sizes(height, width, density, mpp)
+    check_names([stain], STAINS, "stain")
+    check_names([] if tissue is None else [tissue], tuple(TISSUES), "tissue")
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     frame = Frame(height, width)
     look = draw_look(rng, stain, tissue, mpp)
@@ -124,10 +124,10 @@ class SyntheticTissue(Dataset[Record]):
             )
         if not stains:
             raise ValueError(f"no stains given; name some of {list(STAINS)}")
-        _check_names([split], SPLITS, "split")
-        _check_names(stains, STAINS, "stain")
+        check_names([split], SPLITS, "split")
+        check_names(stains, STAINS, "stain")
         self.height, self.width = (tile, tile) if isinstance(tile, int) else tile
-        _check(self.height, self.width, density, mpp)
+        check_sizes(self.height, self.width, density, mpp)
         self.length, self.seed, self.stains = length, seed, tuple(stains)
         self.split, self.density, self.mpp = split, density, mpp
 
@@ -150,7 +150,12 @@ class SyntheticTissue(Dataset[Record]):
         )
 
 
-def _check(height: int, width: int, density: float, mpp: float) -> None:
+def check_sizes(height: int, width: int, density: float, mpp: float) -> None:
+    """Refuse an image that cannot be drawn.
+
+    Raises:
+        ValueError: If an argument is out of its range; the message names it.
+    """
     if min(height, width) < 16:
         raise ValueError(f"expected an image of at least 16 x 16 pixels, got {height} x {width}")
     if not 0.0 < density <= 4.0:
@@ -159,7 +164,12 @@ def _check(height: int, width: int, density: float, mpp: float) -> None:
         raise ValueError(f"expected mpp between 0.1 and 1 µm per pixel, got {mpp}")
 
 
-def _check_names(names: Sequence[str], known: Sequence[str], what: str) -> None:
+def check_names(names: Sequence[str], known: Sequence[str], what: str) -> None:
+    """Refuse names that are not known.
+
+    Raises:
+        ValueError: Naming the first of them and the known ones.
+    """
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"unknown {what} {unknown[0]!r}; choose from {list(known)}")

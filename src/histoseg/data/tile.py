@@ -110,7 +110,8 @@ def centre_tile(record: Record, size: int) -> Record:
     """Cut the central tile, as validation and test do.
 
     Args:
-        record: Any image size; a smaller one is mirrored on all sides.
+        record: Any image size; a smaller one is mirrored on all sides. Stains may be of different
+            sizes: each is cut about its own centre.
         size: Side of the tile, px.
 
     Returns:
@@ -118,10 +119,15 @@ def centre_tile(record: Record, size: int) -> Record:
         mirrored nucleus has no point of its own). Ids stay as annotated, unless the
         image was mirrored: then each mirrored part that stands apart has a new id.
     """
-    height, width = record["image"].shape[:2]
-    top, left = (height - size) // 2, (width - size) // 2
+    top, left = _centred(frame_of(record), size)
     tile = record.copy()
-    tile["image"] = cut(record["image"], top, left, size)
+    if "image" in record:
+        tile["image"] = cut(record["image"], top, left, size)
+    if "stains" in record:
+        tile["stains"] = {
+            name: cut(picture, *_centred(picture, size), size)
+            for name, picture in record["stains"].items()
+        }
     if "instances" in record:
         instances = cut(record["instances"], top, left, size)
         tile["instances"] = split_components(instances) if min(top, left) < 0 else instances
@@ -137,6 +143,24 @@ def centre_tile(record: Record, size: int) -> Record:
         place = record["place"]
         tile["place"] = place._replace(x=place.x + left, y=place.y + top)
     return tile
+
+
+def frame_of(record: Record) -> Array:
+    """The picture whose size is that of the record: its image, or its first stain.
+
+    Raises:
+        ValueError: If it has neither.
+    """
+    if "image" in record:
+        return record["image"]
+    for picture in record.get("stains", {}).values():
+        return picture
+    raise ValueError(f"a record needs an image or stains; this one has {sorted(record)}")
+
+
+def _centred(picture: Array, size: int) -> tuple[int, int]:
+    """Top and left edge of the central square."""
+    return (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
 
 
 def cut(array: Array, top: int, left: int, size: int) -> Array:

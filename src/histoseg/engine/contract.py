@@ -44,8 +44,9 @@ def check_contract(cfg: DictConfig, conf: Path | None = None, *, scoring: bool =
             f"{model} takes tiles of {cfg.model.tile} px, data.tile is {cfg.data.tile}: "
             f"set data.tile={cfg.model.tile}"
         )
+    _check_stains(cfg)
     same = not gives_points(cfg) and OmegaConf.is_list(cfg.model.classes)
-    if same and cfg.model.classes:
+    if same and "semantic" in needed:
         _check_classes(cfg)
 
 
@@ -53,6 +54,19 @@ def gives_points(cfg: DictConfig) -> bool:
     """Whether the data annotate places of nuclei instead of their shapes."""
     given = _provided(cfg.data.dataset._target_)
     return "points" in given and not given & _MAPS
+
+
+def _check_stains(cfg: DictConfig) -> None:
+    """Translators name their stains, and the data name theirs."""
+    asked = [*cfg.model.get("inputs", ()), *cfg.model.get("outputs", ())]
+    given = list(cfg.data.get("stains") or ())
+    missing = [name for name in asked if name not in given]
+    if missing:
+        raise ContractError(
+            f"the model translates {list(cfg.model.inputs)} to {list(cfg.model.outputs)}; the data "
+            f"have {given}, and no {', '.join(missing)}: set model.inputs and model.outputs to "
+            "stains that are there, or choose other data"
+        )
 
 
 def _check_classes(cfg: DictConfig) -> None:

@@ -85,9 +85,8 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     else:
         checkpoint.load_weights(module, weights)
     module.symmetries = symmetries(cfg.get("tta", "none"))
-    rank_by = "f1_detection" if gives_points(cfg) else "pq"
-    per_image = PerImageScores(folder, worst=cfg.worst, rank_by=rank_by)
-    trainer, data = build_trainer(cfg, [per_image]), build_data(cfg, module)
+    per_image = PerImageScores(folder, worst=cfg.worst, rank_by=_ranked_by(cfg, module))
+    trainer, data = build_trainer(cfg, module, [per_image]), build_data(cfg, module)
     trainer.test(module, datamodule=data, verbose=False)
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if rank() == 0:
@@ -101,6 +100,13 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
         if warning:
             log.error("%s", warning)
     return scores
+
+
+def _ranked_by(cfg: DictConfig, module: Module) -> str:
+    """The score that says which test images are the worst."""
+    if gives_points(cfg):
+        return "f1_detection"
+    return "pq" if "instances" in module.decoder.kinds else "ssim"
 
 
 def _report(

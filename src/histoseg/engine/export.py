@@ -13,9 +13,10 @@ from histoseg.annotations import TypeInfo, read_type_info
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.errors import CheckpointError, ContractError
-from histoseg.modules import HoVerNet
+from histoseg.modules import DeepLIIF, HoVerNet
 from histoseg.modules.base import Module
 from histoseg.networks.blocks.preact_resnet import PreactResNet
+from histoseg.weights.deepliif import write_deepliif
 from histoseg.weights.hovernet import to_official
 from histoseg.weights.hovernet_layout import check_published, layout_of
 from histoseg.writers import write_type_info
@@ -32,7 +33,7 @@ def export(cfg: DictConfig) -> Path:
         cfg: Composed from ``conf/export.yaml``.
 
     Returns:
-        The file.
+        The file, or the folder.
 
     Raises:
         CheckpointError: If there is no checkpoint, or the format cannot hold its network.
@@ -76,6 +77,22 @@ def _to_hovernet(module: Module, output: Path) -> None:
     log.info("%s written; the original takes --model_path=%s %s", output, output, says)
 
 
+def _to_deepliif(module: Module, output: Path) -> None:
+    """Write what the original DeepLIIF loads: ``latest_net_*.pth`` and ``train_opt.txt``."""
+    if not isinstance(module, DeepLIIF):
+        raise CheckpointError(
+            f"the checkpoint is of {type(module).__name__}; the format deepliif holds a DeepLIIF"
+        )
+    if output.suffix or output.is_file():
+        raise ValueError(f"output={output}: expected a folder, the original has a file a network")
+    if module.statistics == "running":
+        log.warning("the model works with running statistics, the original with those of a tile")
+    write_deepliif(output, module.folder())
+    log.info(
+        "%s written; the original takes --model-dir %s --tile-size %d", output, output, module.tile
+    )
+
+
 def _check_beside(path: Path, module: Module) -> None:
     """Leave the names of another network's classes alone."""
     own = TypeInfo(module.classes, module.colours)
@@ -86,5 +103,5 @@ def _check_beside(path: Path, module: Module) -> None:
         )
 
 
-FORMATS: Mapping[str, Exporter] = {"hovernet": _to_hovernet}
+FORMATS: Mapping[str, Exporter] = {"hovernet": _to_hovernet, "deepliif": _to_deepliif}
 """How to write each format: the module, on the CPU and in eval mode, into the file."""

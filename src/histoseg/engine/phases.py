@@ -12,7 +12,8 @@ def phases(cfg: DictConfig) -> Iterator[DictConfig]:
     """The configuration of each phase in turn; a run without phases is one phase called ``fit``.
 
     Args:
-        cfg: Composed configuration. ``cfg.phases`` maps names to overrides.
+        cfg: Composed configuration. ``cfg.phases`` maps names to overrides, over which those of
+            ``cfg.every_phase`` go.
 
     Raises:
         omegaconf.errors.ConfigKeyError: If a phase sets a key that does not exist.
@@ -25,6 +26,7 @@ def phases(cfg: DictConfig) -> Iterator[DictConfig]:
         with open_dict(phase):
             phase.pop("phases", None)
         phase.merge_with(difference)
+        phase.merge_with(cfg.get("every_phase") or {})
         phase.phase = name
         phase.paths.phase = str(run / name)
         yield phase
@@ -40,12 +42,14 @@ def check_overrides(cfg: DictConfig, overrides: Sequence[str]) -> None:
     Raises:
         ValueError: Naming the override to use instead.
     """
+    settings = {f"phases.{name}": node for name, node in (cfg.get("phases") or {}).items()}
+    settings["every_phase"] = cfg.get("every_phase") or OmegaConf.create()
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        setting = [n for n, d in (cfg.get("phases") or {}).items() if _sets(d, key)]
+        setting = [where for where, difference in settings.items() if _sets(difference, key)]
         if setting:
-            instead = " ".join(f"phases.{name}.{key}={value}" for name in setting)
-            raise ValueError(f"{key} is set by the phases {', '.join(setting)}: say {instead}")
+            instead = " ".join(f"{where}.{key}={value}" for where in setting)
+            raise ValueError(f"{key} is set by {', '.join(setting)}: say {instead}")
 
 
 def _sets(difference: DictConfig, key: str) -> bool:

@@ -17,6 +17,7 @@ from histoseg.errors import (
     DatasetNotFoundError,
     MissingExtraError,
     NonFiniteLossError,
+    RegistrationError,
     SlideError,
     UnreadableFileError,
     WorkerDiedError,
@@ -25,7 +26,8 @@ from histoseg.errors import (
 TRACE, OURS = "HYDRA_FULL_ERROR", "HISTOSEG_PLAIN_ERRORS"
 COMPLETE = (
     *(ContractError, DatasetNotFoundError, UnreadableFileError),
-    *(CheckpointError, MissingExtraError, NonFiniteLossError, SlideError, WorkerDiedError),
+    *(CheckpointError, MissingExtraError, NonFiniteLossError, RegistrationError),
+    *(SlideError, WorkerDiedError),
 )
 DELIBERATE = (ValueError, OSError, RuntimeError)  # when it is our code that raises them
 INTERRUPTED = 130  # exit code of a shell for Ctrl-C

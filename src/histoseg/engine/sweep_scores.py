@@ -68,7 +68,8 @@ def _scores(job: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     content = json.loads(path.read_text(encoding="utf-8"))
-    return {name: value for name, value in content.items() if isinstance(value, int | float)}
+    numbers = {name: value for name, value in content.items() if isinstance(value, int | float)}
+    return {name: value for name, value in numbers.items() if name != "skipped"}
 
 
 def _overrides(job: Path) -> str:

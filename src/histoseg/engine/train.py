@@ -87,7 +87,7 @@ def fit(cfg: DictConfig, init: Path | None, *, last_phase: bool) -> Path | None:
         checkpoint.load_weights(module, init)
     if cfg.compile:
         module.network.compile()
-    trainer = build_trainer(cfg)
+    trainer = build_trainer(cfg, module)
     resume = _resume_point(folder / "checkpoints")
     if resume is not None and rank() == 0:
         set_curves_aside(folder)

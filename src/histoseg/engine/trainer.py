@@ -10,6 +10,9 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from histoseg.modules.adversarial import AdversarialModule
+from histoseg.modules.base import Module
+
 # What Lightning says of every run, though nothing is wrong with it.
 NOISE = (
     r".*LeafSpec.*is deprecated",  # Lightning 2.6 with torch >= 2.12
@@ -19,8 +22,14 @@ NOISE = (
 )
 
 
-def build_trainer(cfg: DictConfig, callbacks: list[pl.Callback] | None = None) -> pl.Trainer:
-    """Build the trainer with the configured loggers, and the configured or given callbacks."""
+def build_trainer(
+    cfg: DictConfig, module: Module, callbacks: list[pl.Callback] | None = None
+) -> pl.Trainer:
+    """Build the trainer with the configured loggers, and the configured or given callbacks.
+
+    An adversarial module steps by itself, so it is given the settings of steps, which Lightning
+    would refuse.
+    """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in NOISE:
         warnings.filterwarnings("ignore", message)
@@ -35,5 +44,19 @@ def build_trainer(cfg: DictConfig, callbacks: list[pl.Callback] | None = None) -
         "logger": loggers,
         "enable_checkpointing": saves,
     }
+    if isinstance(module, AdversarialModule):
+        options |= _handed_over(cfg, module)
     trainer: pl.Trainer = instantiate(cfg.trainer, **options)
     return trainer
+
+
+def _handed_over(cfg: DictConfig, module: AdversarialModule) -> dict[str, Any]:
+    """Let a module clip and accumulate; what the trainer is told instead."""
+    settings = cfg.trainer
+    module.clip, module.accumulate = settings.gradient_clip_val, settings.accumulate_grad_batches
+    steps = settings.max_steps  # Lightning counts those of each side
+    return {
+        "gradient_clip_val": None,
+        "accumulate_grad_batches": 1,
+        "max_steps": steps * len(module.order) if steps > 0 else steps,
+    }

@@ -36,7 +36,7 @@ COLUMNS = 8  # pictures in a row, where a sample is one picture
 
 
 def view(cfg: DictConfig) -> Path:
-    """Draw augmented samples with instance outlines in class colours, and a model's targets.
+    """Draw augmented samples: outlines in class colours, stains, and a model's targets.
 
     Args:
         cfg: Composed from ``conf/view.yaml``.
@@ -72,16 +72,19 @@ def view(cfg: DictConfig) -> Path:
 
 
 def _pictures(sample: Sample, module: Module | None, colours: Colours) -> dict[str, Array]:
+    stains = {name: to_uint8(picture) for name, picture in sample.get("stains", {}).items()}
+    if "image" not in sample:
+        return stains
     image = to_uint8(sample["image"])
     if "points" in sample:
         return {"image": image, "annotation": dotted(image, sample["points"].numpy(), colours)}
     if "instances" not in sample:
-        return {"image": image}
+        return {"image": image} | stains
     semantic = sample["semantic"].numpy() if "semantic" in sample else None
     drawn = outlined(image, sample["instances"].numpy(), semantic, colours)
     if "ignore" in sample:
         drawn = hatched(drawn, sample["ignore"].numpy())
-    pictures = {"image": image, "annotation": drawn}
+    pictures = {"image": image, "annotation": drawn} | stains
     if module is not None:
         batch = Sample(**{k: v[None] for k, v in sample.items() if isinstance(v, torch.Tensor)})  # type: ignore[typeddict-item]
         for name, maps in module.targets(batch).items():

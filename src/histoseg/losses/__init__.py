@@ -1,7 +1,10 @@
 from histoseg.losses.cross_entropy import cross_entropy as cross_entropy
 from histoseg.losses.dice import dice as dice
 from histoseg.losses.focal import focal as focal
+from histoseg.losses.gan import GANLoss as GANLoss
 from histoseg.losses.gradient import hv_mse as hv_mse
 from histoseg.losses.gradient import msge as msge
+from histoseg.losses.pictures import feature_distance as feature_distance
+from histoseg.losses.pictures import smooth_l1 as smooth_l1
 from histoseg.losses.tversky import tversky as tversky
 from histoseg.losses.unified_focal import unified_focal as unified_focal

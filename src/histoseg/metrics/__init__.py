@@ -1,4 +1,13 @@
 from histoseg.metrics.class_scores import ClassScores as ClassScores
+from histoseg.metrics.colour_drift import ColourDrift as ColourDrift
+from histoseg.metrics.count_errors import CountErrors as CountErrors
+from histoseg.metrics.distribution_scores import DistributionScores as DistributionScores
+from histoseg.metrics.extractors import Inception as Inception
 from histoseg.metrics.ignored import without_ignored as without_ignored
+from histoseg.metrics.ihc_scores import IHCScores as IHCScores
 from histoseg.metrics.instance_scores import InstanceScores as InstanceScores
+from histoseg.metrics.lpips import Lpips as Lpips
+from histoseg.metrics.perceptual_scores import PerceptualScores as PerceptualScores
 from histoseg.metrics.point_scores import PointScores as PointScores
+from histoseg.metrics.stain_scores import StainScores as StainScores
+from histoseg.metrics.structure_scores import StructureScores as StructureScores

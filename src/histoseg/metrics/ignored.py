@@ -16,7 +16,7 @@ def without_ignored(maps: Mapping[str, Tensor], ignore: Tensor) -> dict[str, Ten
 
     Args:
         maps: A label map (B, H, W), int64, called ``instances`` or ``pred_instances``, and the
-            class map that goes with it; empty for data without either.
+            class map that goes with it; what else there is stays as it is.
         ignore: (B, H, W), bool.
 
     Returns:
@@ -41,7 +41,12 @@ def without_ignored(maps: Mapping[str, Tensor], ignore: Tensor) -> dict[str, Ten
         )
     ignore = ignore.to(labels.device)
     gone = torch.stack([_mostly(one, where) for one, where in zip(labels, ignore, strict=True)])
-    return {name: m.masked_fill(gone.to(m.device), 0) for name, m in maps.items()}
+    cleared = {
+        name: m.masked_fill(gone.to(m.device), 0)
+        for name, m in maps.items()
+        if name.removeprefix("pred_") in ("instances", "semantic")
+    }
+    return dict(maps) | cleared
 
 
 def _mostly(labels: Tensor, ignore: Tensor) -> Tensor:

@@ -1,3 +1,6 @@
 """The models: what is trained, validated and run."""
 
+from histoseg.modules.deepliif import DeepLIIF as DeepLIIF
 from histoseg.modules.hovernet import HoVerNet as HoVerNet
+from histoseg.modules.ihc_generator import IHCGenerator as IHCGenerator
+from histoseg.modules.schedules import LinearDecay as LinearDecay

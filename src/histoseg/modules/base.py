@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,9 @@ from torchmetrics import Metric, MetricCollection
 from typing_extensions import override
 
 from histoseg.contracts import Array, Maps, Sample
-from histoseg.errors import NonFiniteLossError
 from histoseg.metrics import without_ignored
+from histoseg.modules.batches import annotated, decoded
+from histoseg.modules.divergence import diverged
 from histoseg.modules.parameter_groups import grouped_optimizer
 from histoseg.ops.crop import centre_crop
 from histoseg.ops.hues import hues
@@ -26,7 +27,6 @@ from histoseg.ops.symmetry import SYMMETRIES, Symmetry
 from histoseg.ops.tiling import tiled
 from histoseg.postprocess.decoder import Decoder, Postprocess
 
-log = logging.getLogger(__name__)
 Outputs = dict[str, Tensor]
 
 
@@ -143,22 +143,15 @@ class Module(pl.LightningModule, ABC):
             int64, and ``pred_stains``, maps by name. The class of an object is that of its pixels
             where the model does not say classes of pixels.
         """
-        decoder, decoded = self.decoder, dict[str, Any]()
-        arrays = {name: m.detach().float().cpu().numpy() for name, m in maps.items()}
-        if decoder.postprocess is not None:
-            count = len(next(iter(arrays.values())))
-            found = [
-                decoder.postprocess({n: a[i] for n, a in arrays.items()}) for i in range(count)
-            ]
-            painted = [torch.from_numpy(f.semantic_map()).long() for f in found]
-            labels = [torch.from_numpy(f.labels).long() for f in found]
-            decoded |= {"pred_instances": torch.stack(labels)}
-            decoded |= {"pred_semantic": torch.stack(painted)}
-        if decoder.semantic is not None:
-            decoded["pred_semantic"] = maps[decoder.semantic].argmax(1)
-        if decoder.stains:
-            decoded["pred_stains"] = {name: maps[name] for name in decoder.stains}
-        return decoded
+        return {f"pred_{name}": value for name, value in decoded(self.decoder, maps).items()}
+
+    def picture(self, batch: Sample) -> Tensor:
+        """What the network sees of a batch: (B, C, H, W), float32 in [0, 1]."""
+        return batch["image"]
+
+    def truth(self, batch: Sample, size: tuple[int, int]) -> dict[str, Any]:
+        """What is annotated, under the names that metrics ask for, cropped to a size."""
+        return annotated(batch, size, classes=bool(self.classes))
 
     @torch.no_grad()
     def infer(self, image: Tensor, *, overlap: int | None = None, batch_size: int = 8) -> Maps:
@@ -209,7 +202,7 @@ class Module(pl.LightningModule, ABC):
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         terms = self.losses(batch, self(batch))
         self._check_finite(terms["loss"], batch)
-        size = len(batch["image"])
+        size = len(self.picture(batch))
         self.log("step/loss", terms["loss"].detach(), batch_size=size)
         self._log_terms("train", terms, size)
         return terms["loss"]
@@ -219,18 +212,28 @@ class Module(pl.LightningModule, ABC):
         outputs = self(batch)
         terms = self.losses(batch, outputs)
         self._check_finite(terms["loss"], batch)
-        self._log_terms("val", terms, len(batch["image"]))
+        self._log_terms("val", terms, len(self.picture(batch)))
         return self._score(self.val_scores, batch, self.maps(outputs))
 
     @override
     def test_step(self, batch: Sample, batch_idx: int) -> dict[str, Any]:
-        return self._score(self.test_scores, batch, self.infer(batch["image"]))
+        return self._score(self.test_scores, batch, self.infer(self.picture(batch)))
+
+    @override
+    def on_fit_start(self) -> None:
+        self._seed = torch.initial_seed()
+
+    @override
+    def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
+        # a resumed run drops what an uncut one would, whatever loaders drew from the same stream
+        entropy = [self._seed, self.current_epoch, batch_idx, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
     @override
     def on_train_epoch_end(self) -> None:
         # before the checkpoint of this epoch replaces a sound one
         if not all(bool(torch.isfinite(p).all()) for p in self.parameters()):
-            raise self._diverged("weights are no longer finite", "the last of the epoch")
+            raise diverged(self, "weights are no longer finite", "the last of the epoch")
 
     @override
     def on_validation_epoch_end(self) -> None:
@@ -242,18 +245,21 @@ class Module(pl.LightningModule, ABC):
 
     @override
     def configure_optimizers(self) -> Any:
-        if self.encoder_lr == 1 and self.decay_norms:
-            optimizer = self.optimizer_recipe([p for p in self.parameters() if p.requires_grad])
-        else:
-            optimizer = grouped_optimizer(
-                self.optimizer_recipe,
-                self.parameters(),
-                getattr(self.network, "encoder", None),
-                encoder_lr=self.encoder_lr,
-                decay_norms=self.decay_norms,
-            )
+        optimizer = self.optimizer_of(self.parameters())
         schedule = {"scheduler": self.scheduler_recipe(optimizer), "monitor": self.monitor}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def optimizer_of(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """An optimiser of those that learn, as ``encoder_lr`` and ``decay_norms`` ask."""
+        if self.encoder_lr == 1 and self.decay_norms:
+            return self.optimizer_recipe([p for p in parameters if p.requires_grad])
+        return grouped_optimizer(
+            self.optimizer_recipe,
+            parameters,
+            getattr(self.network, "encoder", None),
+            encoder_lr=self.encoder_lr,
+            decay_norms=self.decay_norms,
+        )
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -262,36 +268,22 @@ class Module(pl.LightningModule, ABC):
     def _check_finite(self, loss: Tensor, batch: Sample) -> None:
         """Refuse to go on with a loss that is not a number: it would spoil every weight at once."""
         value = float(loss.detach())
-        if math.isfinite(value):
-            self.last_finite_loss = value
-            return
-        names = batch["place"].slide if "place" in batch else ()
-        raise self._diverged(f"the loss is {value}", ", ".join(names) or "unnamed")
-
-    def _diverged(self, what: str, batch: str) -> NonFiniteLossError:
-        return NonFiniteLossError(
-            f"{what} at step {self.global_step} (epoch {self.current_epoch}); "
-            f"last finite loss: {self.last_finite_loss}; batch: {batch}. "
-            "Checkpoints of earlier epochs are kept: look at those files, then lower "
-            "model.optimizer.lr, set trainer.gradient_clip_val=1 or trainer.precision=32-true, "
-            "and go on with resume=<run>"
-        )
+        if not math.isfinite(value):
+            names = batch["place"].slide if "place" in batch else ()
+            raise diverged(self, f"the loss is {value}", ", ".join(names) or "unnamed")
+        self.last_finite_loss = value
 
     def _score(self, scores: MetricCollection, batch: Sample, maps: Maps) -> dict[str, Any]:
         """Decode maps and compare them with the annotations, cropped to the maps' size."""
         height, width = next(iter(maps.values())).shape[-2:]
         size = (height, width)
-        keys = ("instances", "semantic") if self.classes else ("instances",)
-        truth: dict[str, Any] = {k: centre_crop(batch[k], size) for k in keys if k in batch}  # type: ignore[literal-required]
-        decoded = self.decode(maps)
+        truth, found = self.truth(batch, size), self.decode(maps)
         if "ignore" in batch:
             ignore = centre_crop(batch["ignore"], size)
-            truth, decoded = without_ignored(truth, ignore), without_ignored(decoded, ignore)
-        if "points" in batch:  # of whole images: there is nothing to crop
-            truth |= {"points": batch["points"], "mpp": batch["place"].mpp}
-        scores.update(**truth, **decoded)
-        image = centre_crop(batch["image"], size)
-        return {"image": image, **truth, **decoded, "maps": maps}
+            truth, found = without_ignored(truth, ignore), without_ignored(found, ignore)
+        scores.update(**truth, **found)
+        image = centre_crop(self.picture(batch), size)
+        return {"image": image, **truth, **found, "maps": maps}
 
     def _log_terms(self, stage: str, terms: Mapping[str, Tensor], size: int) -> None:
         detached = {f"{stage}/{name}": value.detach() for name, value in terms.items()}
@@ -306,14 +298,3 @@ class Module(pl.LightningModule, ABC):
         self.log_dict(shown, prog_bar=True)
         self.log_dict({key: v for key, v in results.items() if key not in shown})
         scores.reset()
-
-
-def kept(batch: Sample, size: Sequence[int]) -> Tensor | None:
-    """Pixels that losses count (B, height, width), bool: the middle of what is not ignored.
-
-    None, which stands for all pixels, where the data ignore nothing.
-    """
-    if "ignore" not in batch:
-        return None
-    height, width = size
-    return ~centre_crop(batch["ignore"], (height, width))

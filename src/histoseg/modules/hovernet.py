@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from histoseg.contracts import Maps, Sample
 from histoseg.losses import cross_entropy, dice, hv_mse, msge
-from histoseg.modules.base import Module, Outputs, kept
+from histoseg.modules.base import Module, Outputs
+from histoseg.modules.batches import kept
 from histoseg.networks import HoVerNet as Network
 from histoseg.networks.blocks.frozen import Freeze
 from histoseg.ops.crop import centre_crop

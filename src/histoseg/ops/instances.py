@@ -90,3 +90,26 @@ def _contours(row_map: Array, boxes: Boxes) -> tuple[Array, ...]:
         outline = found[0] if len(found) == 1 else max(found, key=cv2.contourArea)
         outlines.append(outline[:, 0])
     return tuple(outlines)
+
+
+def rows_of(found: Instances, keep: Array) -> Instances:
+    """Some of the objects; the others leave the label map too.
+
+    Args:
+        found: Of a region.
+        keep: (N,), bool.
+
+    Returns:
+        The objects to keep, with their ids.
+    """
+    table = np.zeros(int(found.labels.max(initial=0)) + 1, dtype=np.int32)
+    table[found.ids[keep]] = found.ids[keep]
+    return Instances(
+        labels=table.take(found.labels),
+        ids=found.ids[keep],
+        semantic=found.semantic[keep],
+        score=found.score[keep],
+        centroid_xy=found.centroid_xy[keep],
+        box_xyxy=found.box_xyxy[keep],
+        contour_xy=tuple(found.contour_xy[i] for i in np.flatnonzero(keep)),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,18 @@ import torch
 
 from histoseg.errors import CheckpointError
 
+# Some files name the folder they were written to; it is read as a name that touches no disk.
+_PATHS: list[Any] = [
+    (kind, f"{module}.{system}Path")
+    for module in ("pathlib", "pathlib._local")
+    for kind, system in ((PurePosixPath, "Posix"), (PureWindowsPath, "Windows"))
+]
+
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a file of ``torch.save`` (whatever its suffix) or an ``.npz`` onto the CPU.
 
-    Only tensors, numbers, text and plain containers are accepted; pickled code is not run.
+    Only tensors, numbers, text, paths and plain containers are accepted; pickled code is not run.
 
     Args:
         path: The file.
@@ -56,4 +63,5 @@ def _read_npz(path: Path) -> dict[str, Any]:
 
 
 def _read_torch(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with torch.serialization.safe_globals(_PATHS):
+        return torch.load(path, map_location="cpu", weights_only=True)

@@ -3,6 +3,8 @@
 from histoseg.writers.check_geojson import check_geojson as check_geojson
 from histoseg.writers.check_geojson import geojson_problems as geojson_problems
 from histoseg.writers.coco import write_coco as write_coco
+from histoseg.writers.deepliif_cells import write_cell_records as write_cell_records
+from histoseg.writers.deepliif_cells import write_ihc_scoring as write_ihc_scoring
 from histoseg.writers.density_figure import DensityPicture as DensityPicture
 from histoseg.writers.density_figure import write_density_picture as write_density_picture
 from histoseg.writers.density_files import write_density_csv as write_density_csv
@@ -40,6 +42,7 @@ from histoseg.writers.sample_pictures import dotted as dotted
 from histoseg.writers.sample_pictures import hatched as hatched
 from histoseg.writers.sample_pictures import map_pictures as map_pictures
 from histoseg.writers.sample_pictures import outlined as outlined
+from histoseg.writers.sample_pictures import panels as panels
 from histoseg.writers.sample_pictures import to_uint8 as to_uint8
 from histoseg.writers.score_figure import write_comparison_figure as write_comparison_figure
 from histoseg.writers.score_figure import write_score_figure as write_score_figure

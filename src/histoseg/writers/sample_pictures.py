@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 from histoseg.contracts import Array
@@ -17,9 +18,24 @@ Colours = Sequence[tuple[int, int, int]]
 
 
 def to_uint8(image: Tensor) -> Array:
-    """Turn an image (3, H, W) in [0, 1] into a picture (H, W, 3) in 0..255."""
-    array = image.detach().float().cpu().mul(255).round().clamp(0, 255).numpy()
+    """Turn an image (3 or 1, H, W) in [0, 1] into a picture (H, W, 3) in 0..255."""
+    array = image.detach().float().cpu().expand(3, -1, -1).mul(255).round().clamp(0, 255).numpy()
     return np.ascontiguousarray(array.astype(np.uint8).transpose(1, 2, 0))
+
+
+def panels(image: Tensor) -> dict[str, Tensor]:
+    """Take apart what a network sees, three channels each.
+
+    Args:
+        image: (C, H, W): an image, or inputs of a translator on top of each other.
+
+    Returns:
+        Pictures (3 or fewer, H, W) by title: ``image``, or ``input 1`` and so on.
+    """
+    parts = torch.split(image, 3)
+    if len(parts) == 1:
+        return {"image": image}
+    return {f"input {i}": part for i, part in enumerate(parts, 1)}
 
 
 def outlined(image: Array, labels: Array, semantic: Array | None, colours: Colours) -> Array:

@@ -1,0 +1,230 @@
+"""Generators against discriminators: two optimisers that take turns on each batch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from typing_extensions import override
+
+from histoseg.contracts import Maps, Sample
+from histoseg.modules.base import Module, Outputs
+from histoseg.networks.blocks.tile_statistics import with_tile_statistics
+from histoseg.ops.crop import centre_crop
+
+Side = Literal["generators", "discriminators"]
+Statistics = Literal["running", "tile"]
+
+
+class AdversarialModule(Module):
+    """A translator of stains that learns against discriminators.
+
+    The base of all of them: a model is `forward`, `losses` (of the generators), `maps` and
+    `discriminator_losses`. Each batch goes forward once, then each side steps in its `order`.
+    Clipping and accumulation are those of the trainer's settings; gradients of each side are
+    clipped by themselves. ``global_step`` counts the steps of both sides.
+
+    Args:
+        network: All generators: what prediction needs.
+        discriminators: By name.
+        inputs: Stains that are translated, in the order of their channels.
+        outputs: Stains that are made.
+        discriminator_lr: Factor of the discriminators' learning rate.
+        statistics: Of batch norms in validation, test and prediction: ``running``, as collected in
+            training, or ``tile``, of each tile by itself.
+        facts: What `Module` takes; the optimiser and the schedule serve both sides.
+
+    Attributes:
+        clip: Largest norm of the gradients of one side; None for any.
+        accumulate: Batches that a step is the mean of.
+
+    Raises:
+        ValueError: If there is no input or no output, statistics are unknown, or images are to be
+            normalised: that is for images, not for pairs of stains.
+    """
+
+    consumes: ClassVar[frozenset[str]] = frozenset({"stains"})
+    order: ClassVar[Sequence[Side]] = ("discriminators", "generators")
+
+    def __init__(
+        self,
+        network: nn.Module,
+        discriminators: Mapping[str, nn.Module],
+        *,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        discriminator_lr: float = 1.0,
+        statistics: Statistics = "running",
+        **facts: Any,
+    ) -> None:
+        super().__init__(network, **facts)
+        if not inputs or not outputs:
+            raise ValueError(f"inputs are {inputs}, outputs {outputs}: expected one or more stains")
+        if statistics not in get_args(Statistics):
+            raise ValueError(f"statistics {statistics!r}: choose one of {get_args(Statistics)}")
+        if self.normalise is not None:
+            raise ValueError("model.normalise changes images and not stains: leave it out")
+        self.automatic_optimization = False
+        self.discriminators = nn.ModuleDict(discriminators)
+        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self.discriminator_lr = discriminator_lr
+        self.statistics = statistics
+        self._by_tile: tuple[nn.Module, ...] = ()  # in a tuple: it is no part of the state
+        self.clip: float | None = None
+        self.accumulate = 1
+
+    @property
+    def generators(self) -> nn.Module:
+        """The network, in evaluation with norms as ``statistics`` says."""
+        if self.training or self.statistics == "running":
+            return self.network
+        if not self._by_tile:
+            self._by_tile = (with_tile_statistics(self.network),)
+        return self._by_tile[0]
+
+    @override
+    def train(self, mode: bool = True) -> Self:
+        self._by_tile = ()
+        return super().train(mode)
+
+    @abstractmethod
+    def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
+        """Loss terms of the discriminators; no gradient may reach a generator."""
+
+    @override
+    def picture(self, batch: Sample) -> Tensor:
+        """The inputs on top of each other; a batch of tiles has them so already."""
+        if "stains" not in batch:
+            return batch["image"]
+        return torch.cat([_rgb(batch["stains"][name]) for name in self.inputs], dim=1)
+
+    @override
+    def targets(self, batch: Sample) -> Maps:
+        """The true stains of the outputs, (B, 3, tile, tile) in [0, 1]."""
+        size = (self.tile, self.tile)
+        return {name: centre_crop(_rgb(batch["stains"][name]), size) for name in self.outputs}
+
+    @override
+    def truth(self, batch: Sample, size: tuple[int, int]) -> dict[str, Any]:
+        """Stains as they are predicted: of three channels."""
+        truth = super().truth(batch, size)
+        return truth | {"stains": {name: _rgb(m) for name, m in truth["stains"].items()}}
+
+    @override
+    def training_step(self, batch: Sample, batch_idx: int) -> None:  # type: ignore[override]
+        outputs = self(batch)
+        now = (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
+        found: dict[str, Tensor] = {}
+        for side in self.order:
+            if side == "generators":
+                # fixed, so that no gradient is made for them, nor a cast kept from their own turn
+                with _fixed(self.discriminators):
+                    terms = self.losses(batch, outputs)
+                    self._descend(terms["loss"], 0, batch, step=now)
+                found |= terms
+            else:
+                terms = self.discriminator_losses(batch, outputs)
+                self._descend(terms["loss"], 1, batch, step=now)
+                found |= {f"d_{name}": term for name, term in terms.items()}
+        size = len(self.picture(batch))
+        for name in ("loss", "d_loss"):
+            self.log(f"step/{name}", found[name].detach(), batch_size=size)
+        self._log_terms("train", found, size)
+
+    def _descend(self, loss: Tensor, side: int, batch: Sample, *, step: bool) -> None:
+        """One side's backward pass, and its step where it is due."""
+        self._check_finite(loss, batch)
+        self.manual_backward(loss / self.accumulate)
+        if step:
+            optimizer = self.optimizers()[side]  # type: ignore[index]
+            optimizer.step()
+            optimizer.zero_grad()
+            torch.clear_autocast_cache()  # it may hold casts of the weights of before
+
+    @override
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self.clip is not None:  # here 16-bit gradients have their true size again
+            self.clip_gradients(optimizer, gradient_clip_val=self.clip)
+
+    @override
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        if scaled and self.accumulate > 1:
+            raise ValueError(
+                "trainer.precision=16-mixed rescales losses between the two sides, so gradients of "
+                "several batches do not add up: use bf16-mixed, or accumulate_grad_batches=1"
+            )
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        for schedule in self.lr_schedulers():  # type: ignore[union-attr]
+            if not isinstance(schedule, ReduceLROnPlateau):
+                schedule.step()
+            elif self.monitor in self.trainer.callback_metrics:  # not every epoch is validated
+                schedule.step(self.trainer.callback_metrics[self.monitor])
+
+    @override
+    def configure_optimizers(self) -> Any:
+        generators = self.optimizer_of(self.network.parameters())
+        discriminators = self.optimizer_recipe(list(self.discriminators.parameters()))
+        for group in discriminators.param_groups:
+            group["lr"] *= self.discriminator_lr
+        return [generators, discriminators], [
+            self._schedule(optimizer, name)
+            for optimizer, name in ((generators, "generators"), (discriminators, "discriminators"))
+        ]
+
+    def _schedule(self, optimizer: Optimizer, name: str) -> dict[str, Any]:
+        schedule: LRScheduler = self.scheduler_recipe(optimizer)
+        return {"scheduler": schedule, "name": f"lr/{name}"}
+
+
+def signed(picture: Tensor) -> Tensor:
+    """[0, 1] to [-1, 1], which networks of translators see and say."""
+    return picture * 2 - 1
+
+
+def unsigned(made: Tensor) -> Tensor:
+    """[-1, 1] to [0, 1], float32; exactly what DeepLIIF scales by 255."""
+    return (made.float() + 1) / 2
+
+
+def check_tile(network: nn.Module, tile: int) -> None:
+    """Refuse a tile that a part of the network cannot halve as often as it does.
+
+    Raises:
+        ValueError: Naming the part and what it takes.
+    """
+    for part in network.modules():
+        multiple = getattr(part, "multiple", 1)
+        if tile % multiple:
+            raise ValueError(
+                f"model.tile is {tile} px; {type(part).__name__} takes multiples of {multiple} px:"
+                " set model.tile and data.tile, or fewer halvings (depth) of that network"
+            )
+
+
+def _rgb(stain: Tensor) -> Tensor:
+    """A gray stain (B, 1, H, W) as the three channels that networks see."""
+    return stain.expand(-1, 3, -1, -1)
+
+
+@contextmanager
+def _fixed(modules: nn.Module) -> Iterator[None]:
+    """Let no parameter learn for a while."""
+    learning = [p for p in modules.parameters() if p.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)

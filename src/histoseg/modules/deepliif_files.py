@@ -1,0 +1,145 @@
+"""Networks of DeepLIIF and the folders of the original: loaded and handed out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from histoseg.errors import CheckpointError
+from histoseg.networks import AttentionUNet, PatchGAN, ResnetGenerator, UNetGenerator
+from histoseg.networks.deepliif import DeepLIIF as Network
+from histoseg.weights import read_checkpoint
+from histoseg.weights.deepliif import DeepLIIFFolder, read_deepliif
+from histoseg.weights.layers import Layout, StoredNetwork, described
+from histoseg.weights.patchgan_layout import PatchGANLayout, patchgan_of
+from histoseg.weights.resnet_layout import ResnetLayout, resnet_of
+from histoseg.weights.unet_layout import AttentionUNetLayout, unet_of
+
+_log = logging.getLogger(__name__)
+_NAMES = {"zeros": "zero"}
+
+
+def load_folder(network: Network, folder: Path, *, tile: int, by_tile: bool) -> None:
+    """Load the generators of a folder that the original wrote, or that is published.
+
+    Args:
+        network: Of as many modalities, and of the same kinds of networks.
+        folder: Of ``*_net_G*.pth`` or ``G*.pt``.
+        tile: What the module sees, pixels.
+        by_tile: Whether norms work with statistics of each tile; some files have no others.
+
+    Raises:
+        CheckpointError: If a file is damaged, or the networks are not those configured.
+    """
+    found = read_deepliif(folder)
+    _fill(network.translators, found.translators, folder, "translators")
+    _fill(network.segmenters, found.segmenters, folder, "segmenters")
+    if not by_tile and not all(n.has_statistics for n in (*found.translators, *found.segmenters)):
+        raise CheckpointError(
+            f"{folder} holds TorchScript files, which have no running statistics: use "
+            "model.statistics=tile"
+        )
+    if found.tile != tile:
+        _log.warning("%s is of tiles of %d px, model.tile is %d", folder, found.tile, tile)
+    if network.seg_weights:
+        _log.info(
+            "seg is painted with shares %s; %s says %s. model/seg_weights= chooses others",
+            list(network.seg_weights.values()),
+            folder,
+            list(found.seg_weights),
+        )
+
+
+def load_checkpoint(module: nn.Module, path: Path) -> None:
+    """Load generators and discriminators of a checkpoint of histoseg.
+
+    Raises:
+        CheckpointError: If it is damaged, of another program, or does not fit.
+    """
+    content = read_checkpoint(path)
+    if "histoseg" not in content:
+        raise CheckpointError(
+            f"{path} was not written by histoseg; files of the original are given as their folder"
+        )
+    try:
+        module.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit the configured model: {error}") from error
+
+
+def folder_of(network: Network, discriminators: nn.ModuleDict, **facts: object) -> DeepLIIFFolder:
+    """What a folder of the original holds of a model, in its order.
+
+    Args:
+        network: The generators.
+        discriminators: By output, and by ``seg_<what a segmenter sees>``.
+        facts: Further entries of the folder: ``inputs``, ``tile``.
+
+    Raises:
+        CheckpointError: If a network is of a kind that the original has not.
+    """
+    return DeepLIIFFolder(
+        translators=_stored(network.translators.values()),
+        segmenters=_stored(network.segmenters.values()),
+        modalities=network.modalities,
+        seg_weights=tuple(network.seg_weights.values()),
+        translator_critics=_stored(discriminators[name] for name in network.modalities),
+        segmenter_critics=_stored(discriminators[f"seg_{name}"] for name in network.segmenters),
+        **facts,  # type: ignore[arg-type]
+    )
+
+
+def _fill(ours: nn.ModuleDict, theirs: Sequence[StoredNetwork], folder: Path, what: str) -> None:
+    if len(ours) != len(theirs):
+        raise CheckpointError(
+            f"{folder} has {len(theirs)} {what}, the model {len(ours)} ({', '.join(ours)}): name "
+            "as many modalities in model.outputs, with seg if there are segmenters"
+        )
+    for (name, network), stored in zip(ours.items(), theirs, strict=True):
+        own = {key: value.shape for key, value in network.state_dict().items()}
+        fits = own == {key: value.shape for key, value in stored.weights.items()}
+        padding = vars(stored.layout).get("padding")
+        if not fits or padding not in (None, _padding(network)):
+            raise CheckpointError(
+                f"{folder}: the network for {name} is {described(stored.layout)}, the configured "
+                f"one is {described(_layout(network))}: set model.network to it"
+            )
+        network.load_state_dict(stored.weights)
+
+
+def _stored(networks: Iterable[nn.Module]) -> tuple[StoredNetwork, ...]:
+    return tuple(
+        StoredNetwork(_layout(n), {k: v.contiguous() for k, v in n.state_dict().items()})
+        for n in networks
+    )
+
+
+def _layout(network: nn.Module) -> Layout:
+    """Which network it is, in the words of files."""
+    weights: dict[str, Tensor] = network.state_dict()
+    if isinstance(network, ResnetGenerator):
+        dropout = next((m.p for m in network.modules() if isinstance(m, nn.Dropout)), 0.0)
+        form = ResnetLayout(
+            padding=_padding(network),
+            dropout=dropout,
+            upsampling=network.upsampling,
+            stem_norm=not isinstance(network.stem.norm, nn.Identity),
+        )
+        return resnet_of(weights, form)
+    if isinstance(network, UNetGenerator):
+        return unet_of(weights, network.dropout.p)
+    if isinstance(network, AttentionUNet):
+        return AttentionUNetLayout(network.inputs)
+    if isinstance(network, PatchGAN):
+        return patchgan_of(weights, PatchGANLayout(sigmoid=network.sigmoid))
+    raise CheckpointError(f"the original has no network like {type(network).__name__}")
+
+
+def _padding(network: nn.Module) -> str:
+    """How the residual blocks, or else the convolutions, continue an image."""
+    part = network.blocks if isinstance(network, ResnetGenerator) else network
+    conv = next(m for m in part.modules() if isinstance(m, nn.Conv2d))
+    return _NAMES.get(conv.padding_mode, conv.padding_mode)

@@ -1,0 +1,39 @@
+"""The colours in which DeepLIIF writes cells: red, blue and green on black."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from histoseg.contracts import Array
+
+BACKGROUND: Final = (0, 0, 0)
+POSITIVE: Final = (255, 0, 0)
+NEGATIVE: Final = (0, 0, 255)
+BOUNDARY: Final = (0, 255, 0)
+MOST_UNLIKE: Final = 0.05
+"""Share of pixels above which a picture is not one of these colours. Edges that were blurred by a
+resize mix two colours, in a per cent or two of the pixels; a white background is far above."""
+
+
+def unlike_seg(picture: Array) -> float:
+    """Share of pixels with two or three bright channels, which none of the four colours has.
+
+    Args:
+        picture: (H, W, 3), uint8.
+
+    Returns:
+        In [0, 1]; 1 for a gray picture that is not black.
+
+    Example:
+        >>> unlike_seg(np.array([[POSITIVE, (250, 3, 0), BACKGROUND, (255, 255, 0)]], np.uint8))
+        0.25
+    """
+    bright = picture > 127
+    red, green, blue = bright[..., 0], bright[..., 1], bright[..., 2]
+    both = (red & green) | (blue & (red | green))
+    gray = np.array_equal(picture[..., 0], picture[..., 1]) and np.array_equal(
+        picture[..., 1], picture[..., 2]
+    )
+    return 1.0 if gray and picture.any() else float(both.mean())
