@@ -20,7 +20,7 @@ from _untrained import NARROW, untrained
 
 from fakes import big_slide
 
-SIDE = 40_000
+SIDE, SHARE = 40_000, 0.02
 GOAL_MIB = 4096
 EVERY = 0.5  # seconds between two looks at the memory
 
@@ -31,7 +31,7 @@ def main() -> None:
         folder = Path(name)
         slide, network = folder / "big.tif", untrained(folder / "narrow.ckpt", *NARROW)
         began = time.perf_counter()
-        size = big_slide.write(slide, side).size
+        size = big_slide.write(slide, side, share=SHARE).size
         written = slide.stat().st_size / 2**20
         print(f"slide: {size} px, {written:.0f} MiB, {time.perf_counter() - began:.1f} s to write")
         began = time.perf_counter()

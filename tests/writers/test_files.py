@@ -1,6 +1,7 @@
 import errno
 import os
 import signal
+import warnings
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,10 @@ def test_files_get_the_permissions_of_any_new_file(tmp_path: Path) -> None:
 
 def leave(path: Path) -> None:
     """Write half a file in a process of its own that is killed."""
-    if (child := os.fork()) == 0:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other tests have started threads
+        child = os.fork()
+    if child == 0:
         with whole_file(path) as file:
             file.write(b"half of a longer one")
             file.flush()
