@@ -1,17 +1,13 @@
 """A slide run killed with SIGKILL at any stage: the same run then ends with the same bytes."""
 
-import contextlib
 import hashlib
-import os
 import signal
-import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import tifffile
-import torch
 
 from fakes import doomed
 from fakes.discs import discs
@@ -43,17 +39,11 @@ def uncut(slide: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
     return files(folder)
 
 
-def kill(slide: Path, output: Path, moment: str, number: int) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the child avoids
-        child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            torch.set_num_threads(1)
-            cv2.setNumThreads(1)
-            doomed.killed(slide, output, moment, number)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+@pytest.fixture(scope="module")
+def forks() -> Iterator[doomed.Forks]:
+    forks = doomed.Forks()
+    yield forks
+    forks.close()
 
 
 @pytest.mark.parametrize(
@@ -71,18 +61,38 @@ def kill(slide: Path, output: Path, moment: str, number: int) -> None:
     ],
 )
 def test_the_same_run_ends_with_the_same_bytes(
-    slide: Path, uncut: dict[str, str], tmp_path: Path, moment: str, number: int
+    slide: Path,
+    uncut: dict[str, str],
+    forks: doomed.Forks,
+    tmp_path: Path,
+    moment: str,
+    number: int,
 ) -> None:
-    kill(slide, tmp_path, moment, number)
+    killed = {"slide": slide, "output": tmp_path, "moment": moment, "number": number}
+    assert forks(killed) == [-signal.SIGKILL]
     row = doomed.run(slide, tmp_path)
     assert row["state"] == ("skipped" if moment == "removing" else "done")
     assert files(tmp_path) == uncut
 
 
-def test_killed_again_and_again(slide: Path, uncut: dict[str, str], tmp_path: Path) -> None:
+def test_killed_again_and_again(
+    slide: Path, uncut: dict[str, str], forks: doomed.Forks, tmp_path: Path
+) -> None:
     for moment, number in (("decoding", 5), ("forward", 7), ("writing a part", 4)):
-        kill(slide, tmp_path, moment, number)
+        killed = {"slide": slide, "output": tmp_path, "moment": moment, "number": number}
+        assert forks(killed) == [-signal.SIGKILL]
     parts = len(list((tmp_path / ".parts" / "slide").glob("[0-9]*.npz")))
     assert parts > 6, "each attempt goes on from the one before"
     assert doomed.run(slide, tmp_path)["state"] == "done"
     assert files(tmp_path) == uncut
+
+
+def test_two_ranks_at_the_same_time_give_the_files_of_one(
+    slide: Path, uncut: dict[str, str], forks: doomed.Forks, tmp_path: Path
+) -> None:
+    shared = {"slide": slide, "output": tmp_path, "ranks": 2}
+    codes = forks(shared | {"rank": 0}, shared | {"rank": 1})
+    assert sorted(codes) in ([0, 1], [0, 2]), "one of them writes"
+    kept = files(tmp_path)
+    kept.pop(".parts/slide/writer", None)  # the lock of the one that came too late
+    assert kept == uncut

@@ -1,7 +1,15 @@
-"""A slide run that is killed at a chosen moment, and what it leaves."""
+"""A slide run that is killed at a chosen moment, and several at the same time.
 
+As a program it forks a process for each run that it is told of: it has imported all and started no
+threads, so this is quick and safe.
+"""
+
+import contextlib
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,6 +37,7 @@ WRITERS = {
     "labels": write_label_tiff,
     "zarr": write_ome_zarr,
 }
+ROOT = Path(__file__).parents[2]
 Change = Callable[[Any, str, Callable[..., Any]], None]
 
 
@@ -45,10 +54,61 @@ def run(slide: Path, output: Path, **given: Any) -> dict[str, Any]:
     return slide_run.SlideRun(SlideEntry(slide, "slide"), settings(output, **given)).run()
 
 
-def killed(slide: Path, output: Path, moment: str, number: int) -> None:
-    """Run, and be killed when something happens for that many times; see `MOMENTS`."""
-    MOMENTS[moment](setattr, number)
-    run(slide, output)
+class Forks:
+    """The program, started."""
+
+    def __init__(self) -> None:
+        paths = [str(ROOT / "src"), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
+        variables = {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "fakes.doomed"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | variables,
+        )
+
+    def __call__(self, *runs: dict[str, Any]) -> list[int]:
+        """Do runs at the same time.
+
+        Args:
+            runs: ``slide``, ``output``, and perhaps ``moment`` and ``number`` (see `MOMENTS`), and
+                settings of the run.
+
+        Returns:
+            How each ended: 0 done, 1 partial, 2 skipped, 9 failed, less than 0 for a signal.
+        """
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        self.child.stdin.write(json.dumps(runs, default=str) + "\n")
+        self.child.stdin.flush()
+        codes: list[int] = json.loads(self.child.stdout.readline())
+        return codes
+
+    def close(self) -> None:
+        self.child.communicate()
+
+
+def main() -> None:
+    for line in sys.stdin:
+        children = []
+        for one in json.loads(line):
+            child = os.fork()
+            if child == 0:
+                code = 9
+                with contextlib.suppress(Exception):
+                    code = ("done", "partial", "skipped").index(_told(**one))
+                os._exit(code)
+            children.append(child)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        sys.stdout.write(json.dumps(codes) + "\n")
+        sys.stdout.flush()
+
+
+def _told(slide: str, output: str, moment: str = "", number: int = 0, **given: Any) -> str:
+    if moment:
+        MOMENTS[moment](setattr, number)
+    return str(run(Path(slide), Path(output), **given)["state"])
 
 
 def _die() -> None:
@@ -106,3 +166,7 @@ MOMENTS: dict[str, Callable[[Change, int], None]] = {
     "remembering": _at_call(slide_run, "remember"),
     "removing": _while_removing,
 }
+
+
+if __name__ == "__main__":
+    main()
