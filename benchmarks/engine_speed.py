@@ -4,7 +4,8 @@ A HoVer-Net of half the width, so that the network dominates, on a slide full of
 loop has all tiles in memory and throws away what the network says; the engine reads, stitches,
 decodes, measures stains and writes part files beside it, with the workers that the command takes by
 default, and then writes GeoJSON. In turns, by the clock, as processes work side by side; workers
-take processor time from the network where there are few cores. ``python benchmarks/engine_speed.py [side in px] [workers]``.
+take processor time from the network where there are few cores. The arguments, both optional, are
+the side of the slide in px and the workers.
 """
 
 from __future__ import annotations
