@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -71,7 +72,8 @@ class SlideRun:
     def _run(self) -> dict[str, Any]:
         began = time.perf_counter()
         known = recall(self._record, self._results_stamp)
-        if known is not None:
+        if known is not None:  # parts are left where a run was killed while it removed them
+            shutil.rmtree(self.settings.output / PARTS / self.entry.name, ignore_errors=True)
             return {**known, "state": "skipped", "seconds": _since(began)}
         busy = self._compute()
         row: dict[str, Any] = {
