@@ -106,6 +106,20 @@ def test_pictures_come_back_at_the_size_of_the_image(
         assert tifffile_or_png(tmp_path / "out" / kind).shape[:2] == (140, 180)
 
 
+def test_the_tiling_of_deepliif_is_for_pictures(
+    histoseg_: Call, run: Path, tmp_path: Path, both: tuple[np.ndarray, np.ndarray]
+) -> None:
+    image, _ = both
+    said = histoseg_(
+        "predict", f"ckpt={run}", TRANSLATOR, "input=in", "output=out", *ARGS, "tiling=deepliif",
+        "tile_size=32",
+    )  # fmt: skip
+    assert "slide.tif: tiling=deepliif is for pictures" in said.complaint
+    assert sorted(files(tmp_path / "out")) == ["stains/small_pale.png", "stains/small_same.png"]
+    same = read_image(tmp_path / "out" / "stains" / "small_same.png").astype(int)
+    assert 0 < np.abs(same - image).mean() < 6, "resized and back"
+
+
 def tifffile_or_png(path: Path) -> np.ndarray:
     return tifffile.imread(path) if path.suffix == ".tif" else read_image(path)
 

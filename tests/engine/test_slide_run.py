@@ -73,7 +73,8 @@ def settings(output: Path, **given: Any) -> Settings:
         "save_mask": False, "save_thumb": False, "stamp": "model",
     }  # fmt: skip
     facts = {"postprocess": given.pop("postprocess", components)}
-    return Settings(output, Forward(Blots(**facts).eval(), batch_size), **(own | given))
+    module = given.pop("module", None) or Blots(**facts).eval()
+    return Settings(output, Forward(module, batch_size), **(own | given))
 
 
 def found(slide: Path, output: Path, **given: Any) -> Keep:

@@ -31,8 +31,8 @@ class Pictures(Module):
 
     def seen(self, image: Tensor) -> Tensor:
         """The middle of tiles."""
-        inner = slice(self.margin, image.shape[-1] - self.margin)
-        return image[..., inner, inner]
+        rows, columns = (slice(self.margin, n - self.margin) for n in image.shape[-2:])
+        return image[..., rows, columns]
 
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
         raise NotImplementedError  # it is not trained

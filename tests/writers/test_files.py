@@ -1,5 +1,7 @@
 import errno
 import os
+import signal
+import warnings
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,49 @@ def test_files_get_the_permissions_of_any_new_file(tmp_path: Path) -> None:
         pass
     (tmp_path / "b").touch()
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def leave(path: Path) -> None:
+    """Write half a file in a process of its own that is killed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other tests have started threads
+        child = os.fork()
+    if child == 0:
+        with whole_file(path) as file:
+            file.write(b"half of a longer one")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_what_a_killed_process_left_is_written_over(tmp_path: Path) -> None:
+    leave(tmp_path / "a")
+    (left,) = tmp_path.iterdir()
+    assert left.stat().st_size == 20
+    with whole_file(tmp_path / "a") as file:
+        file.write(b"whole")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"whole"]
+
+
+def test_two_who_write_the_same_file_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with whole_file(path) as slow:
+        slow.write(b"slow" * 3)
+        with whole_file(path) as fast:
+            fast.write(b"fast")
+        assert path.read_bytes() == b"fast"
+    assert path.read_bytes() == b"slow" * 3
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_locks_files_are_still_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with whole_file(tmp_path / "a") as file:
+        file.write(b"1")
+        assert [p.name for p in tmp_path.iterdir()] != [".a.new"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]

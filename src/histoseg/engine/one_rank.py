@@ -12,16 +12,19 @@ from typing import cast
 from omegaconf import DictConfig, OmegaConf
 
 from histoseg.engine.plain_errors import plain_errors
+from histoseg.engine.predict import predict
 from histoseg.engine.ranks import rank
 from histoseg.engine.train import train
 
 
 def main() -> None:
-    """Train as the rank that the environment says."""
-    threading.Thread(target=_end_with, args=(int(sys.argv[2]),), daemon=True).start()
+    """Train or predict as the rank that the environment says."""
+    verb, recipe, parent = sys.argv[1:]
+    threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     logging.basicConfig(level=logging.INFO if rank() == 0 else logging.WARNING)
+    cfg = cast(DictConfig, OmegaConf.load(recipe))
     with plain_errors():
-        train(cast(DictConfig, OmegaConf.load(sys.argv[1])))
+        train(cfg) if verb == "train" else predict(cfg)
 
 
 def _end_with(parent: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -12,14 +12,16 @@ from typing import Any, cast
 
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from tqdm import tqdm
 
 from histoseg import __version__
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
-from histoseg.engine.predict_image import PRECISIONS
+from histoseg.engine.predict_image import BLENDED, DEEPLIIF, PRECISIONS
+from histoseg.engine.predict_ranks import predict_by_ranks, write_summary
+from histoseg.engine.ranks import rank, ranks_to_start, world
 from histoseg.engine.record import write_provenance
 from histoseg.engine.slides.forward import Forward
 from histoseg.engine.slides.picture_run import PictureRun
@@ -32,6 +34,7 @@ from histoseg.errors import SlideError, UnreadableFileError, WorkerDiedError
 from histoseg.modules.base import Module
 from histoseg.ops.symmetry import SYMMETRIES, symmetries
 from histoseg.slides import SlideEntry, find_slides
+from histoseg.slides.image import MAX_PIXELS
 from histoseg.slides.resolution import MPP_AT_1X
 from histoseg.writers import fits, write_type_info
 
@@ -39,8 +42,8 @@ log = logging.getLogger(__name__)
 ACCELERATORS = ("auto", "cpu", "gpu")
 CACHE = 2**30
 """Bytes for maps of tiles that a later region needs again."""
-COLUMNS = ("image", "state", "seconds", "mm2", "nuclei", "peak_mb", "error")
-DECIDING = ("model", "tta", "precision", "proc_mag", "stains")
+LEAST = {"batch_size": 1, "region": 1, "halo": 0, "workers": 0, "tile_size": 1}
+DECIDING = ("model", "tta", "precision", "proc_mag", "stains", "tiling", "tile_size")
 """Settings that decide what is found, besides those that `SlideRun` adds for each slide."""
 
 
@@ -66,6 +69,10 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     entries = find_slides(cfg.input)
     output = Path(cfg.output)
     _check_writable(output)
+    count = ranks_to_start(cfg) if cfg.ranks is None else 0
+    if count:
+        return predict_by_ranks(cfg, count, output)
+    _settle_ranks(cfg)
     settings = slide_settings(cfg, load(cfg))
     if settings.rank == 0:
         write_provenance(cfg, output)
@@ -74,12 +81,11 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     bar = tqdm(entries, unit="image", disable=len(entries) == 1 or not sys.stderr.isatty())
     try:
-        for entry in bar:
-            rows.append(_one(entry, settings, cfg))
+        for number, entry in enumerate(bar):
+            rows.append(_one(entry, settings, cfg, mine=number % cfg.ranks == cfg.rank))
             bar.set_postfix_str(f"{rows[-1]['nuclei']} nuclei in {entry.path.name}")
     finally:  # a run that is stopped says what it has done
-        name = "summary.csv" if settings.ranks == 1 else f"summary.rank{settings.rank}.csv"
-        _write_summary(output / name, rows)
+        write_summary(output, rows, settings.rank if settings.ranks > 1 else None)
     nuclei = sum(row["nuclei"] for row in rows)
     log.info("%d nuclei in %d images; results in %s", nuclei, len(rows), output)
     return rows
@@ -96,7 +102,7 @@ def load(cfg: DictConfig) -> Module:
     module.symmetries = symmetries(cfg.tta)
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
-    return module.to(_device(cfg.accelerator))
+    return module.to(_device(cfg))
 
 
 def slide_settings(cfg: DictConfig, module: Module) -> Settings:
@@ -120,7 +126,7 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
         writers=_fitting(instantiate(cfg.writers), kinds),
         model_mpp=MPP_AT_1X / cfg.proc_mag if cfg.proc_mag else module.mpp,
         mpp=cfg.mpp,
-        region=cfg.region,
+        region=cfg.region if cfg.tiling == BLENDED else MAX_PIXELS,  # pictures stay whole
         halo=halo,
         overlap=overlap,
         cache=CACHE,
@@ -138,14 +144,16 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
     )
 
 
-def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig) -> dict[str, Any]:
-    """The row of one slide or image, also of one that fails."""
+def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig, *, mine: bool) -> dict[str, Any]:
+    """The row of one slide or image, also of one that fails; a small image is of one rank."""
     began = time.perf_counter()
     row: dict[str, Any] = {"image": str(entry.path), "state": "done", "nuclei": 0, "error": ""}
     try:
         seen = look_at(entry, settings)
         if isinstance(seen, Picture):
-            row |= PictureRun(entry, seen, settings, cfg).run()
+            row |= PictureRun(entry, seen, settings, cfg).run() if mine else {"state": "partial"}
+        elif cfg.tiling == DEEPLIIF:
+            raise SlideError(f"{entry.path}: tiling=deepliif is for pictures; leave it out")
         else:
             row |= SlideRun(entry, settings, settings.model_mpp if seen.flat else None).run()
     except (UnreadableFileError, SlideError, OSError, WorkerDiedError) as e:
@@ -176,18 +184,27 @@ def _check_settings(cfg: DictConfig) -> None:
         "precision": PRECISIONS,
         "on_error": ("skip", "raise"),
         "tta": SYMMETRIES,
+        "tiling": (BLENDED, DEEPLIIF),
     }
     for key, values in allowed.items():
         if cfg[key] not in values:
             raise ValueError(f"{key}={cfg[key]}: expected one of {', '.join(values)}")
-    for key, least in (("batch_size", 1), ("region", 1), ("halo", 0), ("workers", 0), ("ranks", 1)):
+    for key, least in LEAST.items():
         if cfg[key] is not None and not (isinstance(cfg[key], int) and cfg[key] >= least):
             raise ValueError(f"{key}={cfg[key]}: expected {least} or more")
-    if not 0 <= cfg.rank < cfg.ranks:
-        raise ValueError(f"rank={cfg.rank}: expected 0 to {cfg.ranks - 1}, as ranks={cfg.ranks}")
     for key, what in (("mpp", "micrometres per pixel"), ("proc_mag", "a magnification")):
         if cfg[key] is not None and not (isinstance(cfg[key], int | float) and cfg[key] > 0):
             raise ValueError(f"{key}={cfg[key]}: expected {what}, above 0")
+
+
+def _settle_ranks(cfg: DictConfig) -> None:
+    """Say which process this is: as it was told, else as a launcher says that started several."""
+    if cfg.ranks is None and world() > 1:
+        log.info("rank %d of %d; ranks=1 does all in this process", rank(), world())
+    cfg.rank = int(rank() if cfg.rank is None else cfg.rank)  # what an environment gives is text
+    cfg.ranks = int(world() if cfg.ranks is None else cfg.ranks)
+    if not 0 <= cfg.rank < cfg.ranks:
+        raise ValueError(f"rank={cfg.rank}: expected 0 to {cfg.ranks - 1}, as ranks={cfg.ranks}")
 
 
 def _check_writable(folder: Path) -> None:
@@ -202,16 +219,15 @@ def _check_writable(folder: Path) -> None:
         ) from e
 
 
-def _device(accelerator: str) -> torch.device:
+def _device(cfg: DictConfig) -> torch.device:
+    """The device of this process: of several ranks on a machine each has its own."""
+    accelerator = cfg.accelerator
     if accelerator == "auto":
         accelerator = "gpu" if torch.cuda.is_available() else "cpu"
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise ValueError("accelerator=gpu: PyTorch finds no CUDA device; use accelerator=cpu")
-    return torch.device("cuda" if accelerator == "gpu" else "cpu")
-
-
-def _write_summary(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="") as f:
-        writer = csv.DictWriter(f, COLUMNS, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    if accelerator == "cpu":
+        return torch.device("cpu")
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    listed = isinstance(cfg.devices, ListConfig)
+    return torch.device("cuda", cfg.devices[local] if listed else local)

@@ -12,12 +12,14 @@ from omegaconf import DictConfig
 
 from histoseg.contracts import Array, Instances, Prediction
 from histoseg.data import to_sample
+from histoseg.engine.predict_deepliif import predict_deepliif
 from histoseg.modules.base import Module
 from histoseg.ops.instances import instances_from_labels
 from histoseg.ops.stain_means import stain_means
 from histoseg.postprocess.decoder import Decoded
 from histoseg.slides.image import MAX_PIXELS
 
+BLENDED, DEEPLIIF = "blended", "deepliif"
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
@@ -36,7 +38,8 @@ def predict_image(
         module: From `load`.
         image: (H, W, 3), uint8.
         name: Of the result files.
-        cfg: ``precision``, ``overlap``, ``batch_size``, ``mpp``, ``save_maps``, ``stains``.
+        cfg: ``precision``, ``overlap``, ``batch_size``, ``mpp``, ``save_maps``, ``stains``,
+            ``tiling``, ``tile_size``.
         mpp: Micrometres per pixel of the image; None for ``cfg.mpp``.
         model_mpp: Micrometres per pixel that the model is to see; None for those it was made for.
 
@@ -45,19 +48,23 @@ def predict_image(
     """
     mpp, model_mpp = mpp or cfg.mpp, model_mpp or module.mpp
     scale = mpp / model_mpp if mpp and model_mpp else 1.0
-    seen = image if scale == 1 else _resized(image, scale)
-    if module.normalise is not None:
-        seen = module.normalise(seen)
-    pixels = to_sample({"image": seen})["image"]
-    dtype = PRECISIONS[cfg.precision]
-    with torch.autocast(module.device.type, dtype, enabled=dtype is not None):
-        maps = module.infer(
-            pixels[None].to(module.device), overlap=cfg.overlap, batch_size=cfg.batch_size
+    if cfg.tiling == DEEPLIIF:
+        tile = cfg.tile_size or round(module.tile / scale)
+        decoded, arrays = predict_deepliif(
+            module,
+            image if module.normalise is None else module.normalise(image),
+            tile=tile,
+            batch_size=cfg.batch_size,
+            dtype=PRECISIONS[cfg.precision],
         )
-    arrays = {key: m[0].float().cpu().numpy() for key, m in maps.items()}
+    else:
+        arrays = _maps(module, image if scale == 1 else _resized(image, scale), cfg)
+        decoded = module.decoder(arrays)
     decoder = module.decoder
-    decoded = _in_frame(decoder(arrays), image.shape)
-    found = decoded.instances
+    decoded = _in_frame(decoded, image.shape)
+    found, measures = decoded.instances, dict(decoded.measures)
+    if cfg.stains and found is not None:
+        measures |= stain_means(image, found)
     return Prediction(
         name=name,
         image=image,
@@ -66,12 +73,24 @@ def predict_image(
         colours=module.colours,
         mpp=mpp or model_mpp,
         maps=_maps_in_frame(arrays, image.shape) if cfg.save_maps else {},
-        measures=stain_means(image, found) if cfg.stains and found is not None else {},
+        measures=measures,
         kinds=decoder.kinds,
         semantic=decoded.semantic,
         stains=decoded.stains,
         backgrounds=decoder.backgrounds,
     )
+
+
+def _maps(module: Module, seen: Array, cfg: DictConfig) -> dict[str, Array]:
+    """What the network says of an image at its resolution."""
+    if module.normalise is not None:
+        seen = module.normalise(seen)
+    pixels, dtype = to_sample({"image": seen})["image"], PRECISIONS[cfg.precision]
+    with torch.autocast(module.device.type, dtype, enabled=dtype is not None):
+        maps = module.infer(
+            pixels[None].to(module.device), overlap=cfg.overlap, batch_size=cfg.batch_size
+        )
+    return {key: m[0].float().cpu().numpy() for key, m in maps.items()}
 
 
 def _resized(image: Array, scale: float) -> Array:
@@ -87,11 +106,12 @@ def _resized(image: Array, scale: float) -> Array:
 
 def _in_frame(decoded: Decoded, shape: tuple[int, ...]) -> Decoded:
     """What was said of a resized image in the frame of the image itself."""
-    found, classes, stains = decoded
+    found, classes, stains, measures = decoded
     if found is not None and found.labels.shape != shape[:2]:
         placed = instances_from_labels(_nearest(found.labels, shape))
         row = np.searchsorted(found.ids, placed.ids)
         found = replace(placed, semantic=found.semantic[row], score=found.score[row])
+        measures = {name: values[row] for name, values in measures.items()}
     if classes is not None and classes.shape != shape[:2]:
         classes = _nearest(classes, shape)
     size = (shape[1], shape[0])
@@ -99,7 +119,7 @@ def _in_frame(decoded: Decoded, shape: tuple[int, ...]) -> Decoded:
         name: np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR))
         for name, picture in stains.items()
     }
-    return Decoded(found, classes, there)
+    return Decoded(found, classes, there, measures)
 
 
 def _nearest(values: Array, shape: tuple[int, ...]) -> Array:

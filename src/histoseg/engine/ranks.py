@@ -1,8 +1,8 @@
 """One process per device: start them, watch them, end them together.
 
-The parent supervises and does not train. Unlike a script that starts its own copies, this needs
-no command line to repeat, so it works inside a sweep, from a notebook and with any Hydra launcher,
-and all ranks write to the one folder of the run.
+The parent supervises and does not work itself. Unlike a script that starts its own copies, this
+needs no command line to repeat, so it works inside a sweep, from a notebook and with any Hydra
+launcher, and all ranks write to the one folder of the run.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 log = logging.getLogger(__name__)
 STARTED_OUTSIDE = ("LOCAL_RANK", "OMPI_COMM_WORLD_RANK")
+GOES_ON = {
+    "train": "The run goes on from its last checkpoint with resume={}",
+    "predict": "The same command goes on from what is done in {}",
+}
 
 
 def rank() -> int:
@@ -30,29 +34,41 @@ def rank() -> int:
     return 0
 
 
+def world() -> int:
+    """How many ranks there are, as torchrun, SLURM or MPI says; 1 outside distributed runs."""
+    for name in ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE"):
+        if name in os.environ:
+            return int(os.environ[name])
+    return _tasks_of_slurm()
+
+
 def ranks_to_start(trainer: DictConfig) -> int:
     """Processes that this one has to start: 0 where it trains itself.
 
     Args:
-        trainer: The configuration of the Lightning trainer.
+        trainer: ``accelerator``, ``devices`` and ``num_nodes`` as of the Lightning trainer.
     """
     if any(name in os.environ for name in STARTED_OUTSIDE) or _tasks_of_slurm() > 1:
         return 0
     devices = _count(trainer)
-    return devices if devices > 1 or trainer.num_nodes > 1 else 0
+    return devices if devices > 1 or trainer.get("num_nodes", 1) > 1 else 0
 
 
-def run_ranks(cfg: DictConfig, count: int) -> None:
-    """Train with one process per device, and return when all are done.
+def run_ranks(
+    cfg: DictConfig, count: int, folder: Path, trainer: DictConfig, verb: str = "train"
+) -> None:
+    """Train or predict with one process per device, and return when all are done.
 
     Args:
-        cfg: Configuration; ``paths.run`` is the folder that all ranks share.
+        cfg: Configuration that all ranks share.
         count: Processes on this machine.
+        folder: Where their configuration is left.
+        trainer: As of `ranks_to_start`.
+        verb: ``train`` or ``predict``.
 
     Raises:
         RuntimeError: If one of them failed; the others are stopped.
     """
-    folder = Path(cfg.paths.run)
     recipe = folder / "ranks.yaml"
     recipe.write_text(OmegaConf.to_yaml(cfg))
     node = int(os.environ.get("NODE_RANK", "0"))
@@ -60,14 +76,14 @@ def run_ranks(cfg: DictConfig, count: int) -> None:
         "MASTER_ADDR": os.environ.get("MASTER_ADDR", "127.0.0.1"),
         "MASTER_PORT": os.environ.get("MASTER_PORT") or str(_free_port()),
         "NODE_RANK": str(node),
-        "WORLD_SIZE": str(count * cfg.trainer.num_nodes),
+        "WORLD_SIZE": str(count * trainer.get("num_nodes", 1)),
     }
-    if cfg.trainer.accelerator == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+    if trainer.accelerator == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         shared["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // count))
     # as one task of SLURM we number our ranks; Lightning would take SLURM's number for each of them
     outside = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_")}
     parent = str(os.getpid())  # ranks end when it is gone
-    command = [sys.executable, "-m", "histoseg.engine.one_rank", str(recipe), parent]
+    command = [sys.executable, "-m", "histoseg.engine.one_rank", verb, str(recipe), parent]
     children = []
     for local in range(count):
         own = {"LOCAL_RANK": str(local), "RANK": str(node * count + local)}
@@ -80,7 +96,7 @@ def run_ranks(cfg: DictConfig, count: int) -> None:
     if failed is not None:
         raise RuntimeError(
             f"rank {children.index(failed)} ended with code {failed.returncode}; its error is "
-            f"above. The run goes on from its last checkpoint with resume={folder}"
+            f"above. {GOES_ON[verb].format(folder)}"
         )
 
 

@@ -54,7 +54,7 @@ def train(cfg: DictConfig) -> float | None:
         write_provenance(cfg, run)
     count = ranks_to_start(cfg.trainer)
     if count:
-        run_ranks(cfg, count)
+        run_ranks(cfg, count, run, cfg.trainer)
     else:
         _train(cfg, run)
     *_, last = phases(cfg)

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from histoseg.contracts import Array, Instances
+from histoseg.contracts import Array, Instances, Nuclei
 
 Postprocess = Callable[[Mapping[str, Array]], Instances]
+
+
+class Found(Protocol):
+    """Objects of a region and numbers of each, before thresholds are known."""
+
+    @property
+    def instances(self) -> Instances:
+        """In pixels of the region."""
+
+    @property
+    def measures(self) -> Mapping[str, Array]:
+        """As in `Nuclei`."""
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A post-process whose thresholds come from all objects of a picture or slide."""
+
+    def __call__(self, maps: Mapping[str, Array]) -> Instances:
+        """Find the objects of a whole picture."""
+
+    def find(self, maps: Mapping[str, Array]) -> Found:
+        """Find all candidates of a region."""
+
+    def marker_counts(self, maps: Mapping[str, Array]) -> Array | None:
+        """Count pixels in some maps, (N,), for `settle`; counts of regions are added up."""
+
+    def settle(
+        self, parts: Iterable[Nuclei], marker_counts: Array | None = None
+    ) -> Callable[[Nuclei], Nuclei]:
+        """Fix the thresholds; what is returned drops and re-classes objects, keeping their ids."""
 
 
 class Decoded(NamedTuple):
@@ -20,11 +51,13 @@ class Decoded(NamedTuple):
         instances: The objects; None for a model that finds none.
         semantic: (H, W), uint8 in 0..K: the class of each pixel; None for a model without.
         stains: Pictures by name, each (H, W, 3), uint8.
+        measures: Of the objects, as in `Nuclei`.
     """
 
     instances: Instances | None
     semantic: Array | None
     stains: Mapping[str, Array]
+    measures: Mapping[str, Array] = {}
 
 
 @dataclass(frozen=True)
@@ -57,25 +90,57 @@ class Decoder:
         }
         return frozenset(kind for kind, is_there in there.items() if is_there)
 
-    def __call__(self, maps: Mapping[str, Array]) -> Decoded:
-        """Read the maps of one region.
+    def __call__(self, maps: Mapping[str, Array], *, settle: bool = True) -> Decoded:
+        """Read the maps of one picture or region.
 
         Args:
             maps: By name, each (C, H, W), float32.
+            settle: Whether the maps are of a whole picture, so that thresholds can be taken from
+                it; else a `Settling` post-process gives all candidates.
 
         Example:
             >>> decoder = Decoder(stains=("dapi",))
             >>> decoder({"dapi": np.full((1, 1, 1), 0.5, np.float32)}).stains["dapi"].tolist()
             [[[128, 128, 128]]]
         """
-        found = None if self.postprocess is None else self.postprocess(maps)
-        classes = None
+        found, measures, classes = None, dict[str, Array](), None
+        if isinstance(self.postprocess, Settling):
+            some = self.postprocess.find(maps)
+            found, measures = some.instances, dict(some.measures)
+            if settle:
+                counts = self.postprocess.marker_counts(maps)
+                calls = self.postprocess.settle([Nuclei.of(found, measures)], counts)
+                found, measures = _called(found, measures, calls)
+        elif self.postprocess is not None:
+            found = self.postprocess(maps)
         if self.semantic is not None:
             classes = maps[self.semantic].argmax(axis=0).astype(np.uint8)
-        return Decoded(found, classes, {name: self.picture(maps[name]) for name in self.stains})
+        stains = {name: self.picture(maps[name]) for name in self.stains}
+        return Decoded(found, classes, stains, measures)
 
     def picture(self, values: Array) -> Array:
         """A map (1 or 3, H, W) in [0, 1] as a picture (H, W, 3), uint8."""
         scaled = np.float32(255) * values + (0 if self.truncate else np.float32(0.5))
         picture = np.moveaxis(scaled.clip(0, 255).astype(np.uint8), 0, -1)
         return np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3)))
+
+
+def _called(
+    found: Instances, measures: Mapping[str, Array], calls: Callable[[Nuclei], Nuclei]
+) -> tuple[Instances, dict[str, Array]]:
+    """The objects that thresholds leave, with the class that they give them."""
+    left = calls(Nuclei.of(found, measures))
+    rows = np.searchsorted(found.ids, left.ids)
+    number = np.zeros(int(found.labels.max(initial=0)) + 1, np.int32)
+    number[left.ids] = left.ids
+    kept = replace(
+        found,
+        labels=number[found.labels],
+        ids=found.ids[rows],
+        semantic=left.semantic,
+        score=left.score,
+        centroid_xy=found.centroid_xy[rows],
+        box_xyxy=found.box_xyxy[rows],
+        contour_xy=tuple(found.contour_xy[row] for row in rows),
+    )
+    return kept, dict(left.measures)

@@ -1,5 +1,8 @@
 """Pictures and slides: what a pixel size, a file or a place in an image is about."""
 
+from histoseg.slides.deepliif_tiling import deepliif_starts as deepliif_starts
+from histoseg.slides.deepliif_tiling import deepliif_tiled as deepliif_tiled
+from histoseg.slides.deepliif_tiling import is_empty_tile as is_empty_tile
 from histoseg.slides.find import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from histoseg.slides.find import find_images as find_images
 from histoseg.slides.find_slides import SLIDE_SUFFIXES as SLIDE_SUFFIXES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +40,8 @@ def result_path(folder: Path, name: str, kind: str, suffix: str) -> Path:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that appears under its name only when it is complete.
 
-    Folders are made. If anything fails, what was there before stays as it was.
+    Folders are made. If anything fails, what was there before stays as it was. What a process that
+    was killed left beside it is written over.
 
     Args:
         path: The file.
@@ -49,12 +52,17 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: If it cannot be written (disk full, no permission, no folder); says what to do.
     """
-    part = path.parent / f".{uuid.uuid4().hex}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:
-            yield file
-        part.replace(path)
+        part, file = _beside(path)
+        with file:
+            try:
+                yield file
+                file.flush()
+                part.replace(path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise OSError(
             error.errno,
@@ -62,6 +70,24 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             " choose a folder that you may write to",
             str(path),
         ) from error
-    finally:
-        if part.is_file():
-            part.unlink()
+
+
+def _beside(path: Path) -> tuple[Path, BinaryIO]:
+    """An empty hidden file that no other process writes; of one name always, where that is free."""
+    usual = path.parent / f".{path.name}.new"
+    file = None
+    try:
+        usual.touch()
+        file = usual.open("r+b")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), usual.stat()):
+            file.truncate()
+            return usual, file
+    except BlockingIOError:  # another process writes it
+        pass
+    except OSError:  # there are no locks, or it cannot be written, which the last line says
+        usual.unlink(missing_ok=True)
+    if file is not None:
+        file.close()
+    other = path.parent / f".{uuid.uuid4().hex}.new"
+    return other, other.open("xb")

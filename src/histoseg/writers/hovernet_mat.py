@@ -11,6 +11,9 @@ from histoseg.contracts import Array, Predicted, Prediction
 from histoseg.writers.files import result_path, whole_file
 from histoseg.writers.needs import needs
 
+TITLE, TITLE_BYTES = b"MATLAB 5.0 MAT-file, written by histoseg", 116
+"""The text that a file begins with, without the time: the same result is the same file."""
+
 
 @needs("instances", whole=True)
 def write_hovernet_mat(folder: Path, prediction: Predicted) -> Path:
@@ -54,6 +57,8 @@ def write_hovernet_mat(folder: Path, prediction: Predicted) -> Path:
         content["raw_map"] = content["raw"] = _raw_map(prediction.maps)
     with whole_file(path) as file:
         savemat(cast(Any, file), content, do_compression=True)
+        file.seek(0)
+        file.write(TITLE.ljust(TITLE_BYTES))
     return path
 
 

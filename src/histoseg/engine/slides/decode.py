@@ -13,7 +13,7 @@ from histoseg.engine.slides.parts import SEMANTIC, STAIN
 from histoseg.engine.slides.stitch import covered
 from histoseg.engine.slides.workers import Cost, measured
 from histoseg.ops.stain_means import stain_means
-from histoseg.postprocess.decoder import Decoded, Decoder
+from histoseg.postprocess.decoder import Decoded, Decoder, Settling
 from histoseg.slides import Grid, Region
 
 IMAGE = "image"
@@ -61,14 +61,19 @@ def decode(task: DecodeTask) -> Done:
     """
     with measured() as cost:
         maps = {name: m for name, m in task.maps.items() if name != IMAGE}
-        decoded = task.decoder(maps)
-        found, measures = decoded.instances, {}
+        decoded = task.decoder(maps, settle=False)
+        found, measures = decoded.instances, dict(decoded.measures)
         if found is None:
             found = Instances.none(task.region.box.height, task.region.box.width)
         elif IMAGE in task.maps:
-            measures = stain_means(np.moveaxis(task.maps[IMAGE], 0, -1), found)
+            measures |= stain_means(np.moveaxis(task.maps[IMAGE], 0, -1), found)
         part = owned(task.region, found, measures)
-        part = replace(part, pictures=pictures(task, decoded), corner=task.region.core[:2])
+        part = replace(
+            part,
+            corner=task.region.core[:2],
+            pictures=pictures(task, decoded),
+            marker_counts=_marker_counts(task, maps),
+        )
         part.write(task.path, task.stamp)
     return Done(len(part.nuclei), cut(part, task.region, task.grid.size), cost())
 
@@ -86,6 +91,14 @@ def pictures(task: DecodeTask, decoded: Decoded) -> dict[str, Array]:
             shown[f"{STAIN}{name}"] = picture[inner].copy()
             shown[f"{STAIN}{name}"][bare] = task.decoder.backgrounds.get(name, WHITE)
     return shown
+
+
+def _marker_counts(task: DecodeTask, maps: Mapping[str, Array]) -> Array | None:
+    """Of the core, so that each pixel of the slide counts once."""
+    if not isinstance(task.decoder.postprocess, Settling):
+        return None
+    inner = task.region.core.slices(task.region.box)
+    return task.decoder.postprocess.marker_counts({n: m[:, *inner] for n, m in maps.items()})
 
 
 def owned(region: Region, found: Instances, measures: Mapping[str, Array] | None = None) -> Part:

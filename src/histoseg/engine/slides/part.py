@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from histoseg.writers.files import whole_file
 MEASURE = "measure/"
 PICTURE = "picture/"
 BOX = "/box"
+COUNTS = "marker_counts"
+Calls = Callable[[Nuclei], Nuclei]
 LEVEL = 1
 COLUMNS = tuple(f.name for f in fields(Nuclei) if f.name != "measures")
 
@@ -29,12 +31,14 @@ class Part:
         corner: Left and top edge of the region's core.
         pictures: Of the core, by name: (h, w) or (h, w, 3), uint8. `read` leaves them to
             `read_picture`.
+        marker_counts: Of the core, as a `Settling` post-process counts them.
     """
 
     nuclei: Nuclei
     labels: LabelPart
     corner: tuple[int, int] = (0, 0)
     pictures: Mapping[str, Array] = field(default_factory=dict)
+    marker_counts: Array | None = None
 
     def numbered(self, first: int) -> Part:
         """With ids from ``first`` on."""
@@ -42,6 +46,15 @@ class Part:
         moved = np.where(labels > 0, labels + np.int32(first - 1), np.int32(0))
         nuclei = replace(self.nuclei, ids=self.nuclei.ids + (first - 1))
         return replace(self, nuclei=nuclei, labels=LabelPart(x, y, moved))
+
+    def called(self, calls: Calls) -> Part:
+        """With the nuclei that thresholds leave, numbered anew."""
+        left = calls(self.nuclei)
+        number = np.zeros(len(self.nuclei) + 1, np.int32)
+        number[left.ids] = np.arange(1, len(left) + 1)
+        nuclei = replace(left, ids=np.arange(1, len(left) + 1))
+        labels = self.labels._replace(labels=number[self.labels.labels])
+        return replace(self, nuclei=nuclei, labels=labels)
 
     def write(self, path: Path, stamp: str) -> None:
         """Write it whole or not at all, and on the disk before this returns.
@@ -61,6 +74,8 @@ class Part:
             "labels": _packed(labels.astype("<i4")),
             "stamp": np.array(stamp),
         }
+        if self.marker_counts is not None:
+            content[COUNTS] = self.marker_counts
         for name, picture in self.pictures.items():
             content[f"{PICTURE}{name}"] = _packed(picture)
             content[f"{PICTURE}{name}{BOX}"] = np.array([*self.corner, *picture.shape], np.int64)
@@ -81,7 +96,9 @@ class Part:
             }
             x, y, *shape = file["label_box"].tolist()
             labels = _unpacked(file["labels"], "<i4", shape)
-        return cls(Nuclei(**columns, measures=measures), LabelPart(x, y, labels))
+            counts = file[COUNTS] if COUNTS in file.files else None
+        nuclei = Nuclei(**columns, measures=measures)
+        return cls(nuclei, LabelPart(x, y, labels), marker_counts=counts)
 
 
 def read_picture(path: Path, name: str) -> tuple[int, int, Array]:

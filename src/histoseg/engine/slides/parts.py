@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from histoseg.contracts import LabelPart, Nuclei, StainPart
-from histoseg.engine.slides.part import Part, read_picture, read_stamp
+from histoseg.contracts import Array, LabelPart, Nuclei, StainPart
+from histoseg.engine.slides.part import Calls, Part, read_picture, read_stamp
+from histoseg.postprocess.decoder import Decoder, Settling
 
+log = logging.getLogger(__name__)
 SEMANTIC = "semantic"
 STAIN = "stain/"
 
@@ -20,11 +23,25 @@ class Parts:
         folder: Where they lie.
         stamp: Of what decides the result; files with another one do not count.
         numbers: Of the regions, in order.
+        calls: Thresholds of the whole slide, which drop and re-class nuclei; None for none.
     """
 
     folder: Path
     stamp: str
     numbers: tuple[int, ...]
+    calls: Calls | None = None
+
+    def settled(self, decoder: Decoder) -> Parts:
+        """With the thresholds that the nuclei of all regions give, if the model has such."""
+        if not (isinstance(decoder.postprocess, Settling) and self.numbers):
+            return self
+        counts: Array | None = None
+        for part in self._read():
+            if part.marker_counts is not None:
+                counts = part.marker_counts + (0 if counts is None else counts)
+        calls = decoder.postprocess.settle((part.nuclei for part in self._read()), counts)
+        log.info("%s: thresholds are %s", self.folder.name, calls)
+        return replace(self, calls=calls)
 
     def path(self, number: int) -> Path:
         """Of the part file of a region."""
@@ -57,9 +74,13 @@ class Parts:
         for number in self.numbers:
             yield StainPart(*read_picture(self.path(number), f"{STAIN}{name}"))
 
+    def _read(self) -> Iterator[Part]:
+        return (Part.read(self.path(number)) for number in self.numbers)
+
     def _parts(self) -> Iterator[Part]:
         first = 1
-        for number in self.numbers:
-            part = Part.read(self.path(number))
+        for part in self._read():
+            if self.calls is not None:
+                part = part.called(self.calls)
             yield part.numbered(first)
             first += len(part.nuclei)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -71,7 +72,8 @@ class SlideRun:
     def _run(self) -> dict[str, Any]:
         began = time.perf_counter()
         known = recall(self._record, self._results_stamp)
-        if known is not None:
+        if known is not None:  # parts are left where a run was killed while it removed them
+            shutil.rmtree(self.settings.output / PARTS / self.entry.name, ignore_errors=True)
             return {**known, "state": "skipped", "seconds": _since(began)}
         busy = self._compute()
         row: dict[str, Any] = {
@@ -238,16 +240,17 @@ class SlideRun:
 
     def _write(self) -> tuple[list[Path], int]:
         own, frame, name = self.settings, self._frame, self.entry.name
+        parts = self._parts.settled(own.module.decoder)
         thumbnail = frame.slide.thumbnail(THUMBNAIL)
-        results = own.written(self._prediction(thumbnail))
+        results = own.written(self._prediction(parts, thumbnail))
         if own.save_mask:
             results += write_mask(own.output, name, frame.slide, self._mask)
         if own.save_thumb:
             results.append(write_thumbnail(own.output, name, thumbnail, self._mask))
-        return results, sum(len(part) for part in self._parts.nuclei())
+        return results, sum(len(part) for part in parts.nuclei())
 
-    def _prediction(self, thumbnail: Array) -> SlidePrediction:
-        module, frame, parts = self.settings.module, self._frame, self._parts
+    def _prediction(self, parts: Parts, thumbnail: Array) -> SlidePrediction:
+        module, frame = self.settings.module, self._frame
         decoder = module.decoder
         return SlidePrediction(
             name=self.entry.name,
