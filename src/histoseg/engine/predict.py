@@ -185,14 +185,7 @@ def _check_settings(cfg: DictConfig) -> None:
     for key, values in allowed.items():
         if cfg[key] not in values:
             raise ValueError(f"{key}={cfg[key]}: expected one of {', '.join(values)}")
-    for key, least in (
-        ("batch_size", 1),
-        ("region", 1),
-        ("halo", 0),
-        ("workers", 0),
-        ("ranks", 1),
-        ("tile_size", 1),
-    ):
+    for key, least in LEAST.items():
         if cfg[key] is not None and not (isinstance(cfg[key], int) and cfg[key] >= least):
             raise ValueError(f"{key}={cfg[key]}: expected {least} or more")
     if not 0 <= cfg.rank < cfg.ranks:
