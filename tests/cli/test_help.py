@@ -38,14 +38,11 @@ def test_the_help_of_a_verb_shows_its_choices_and_settings(verb: str, histoseg_:
     said = histoseg_(verb, "--help")
     assert said.code == 0
     assert VERBS[verb] in said.out
-    files = verb in (
-        "analyse",
-        "convert",
-        "check",
-        "score_ihc",
-    )  # from files to files: no data to choose
-    assert ("consep" in said.out) != files, "a choice"
-    assert ("input: ???" if files else "seed: 0") in said.out, "a setting"
+    # from files to files there are no data to choose
+    files = {"analyse": "input", "convert": "input", "check": "input", "score_ihc": "input"}
+    files |= {"register": "fixed"}
+    assert ("consep" in said.out) != (verb in files), "a choice"
+    assert (f"{files[verb]}: ???" if verb in files else "seed: 0") in said.out, "a setting"
     assert "\n  hydra:" not in said.out, "what no user sets"
 
 

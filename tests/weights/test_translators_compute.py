@@ -12,7 +12,7 @@ from histoseg.weights.layers import Layout, StoredNetwork
 from histoseg.weights.patchgan_layout import PatchGANLayout
 from histoseg.weights.resnet_layout import ResnetLayout
 from histoseg.weights.translators import to_official
-from histoseg.weights.unet_layout import UNetLayout
+from histoseg.weights.unet_layout import AttentionUNetLayout, UNetLayout
 
 State = dict[str, Tensor]
 
@@ -65,6 +65,31 @@ def test_unet(kind: str, depth: int) -> None:
     x = unet_level(x, state, "model.model.1.model")
     expected = double(x.relu(), state, "model.model.3").tanh()
     torch.testing.assert_close(network(image), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_unet() -> None:
+    network, state = network_of(AttentionUNetLayout())
+    image = torch.rand(1, 3, 256, 256) * 2 - 1
+
+    def gate(below: Tensor, skip: Tensor, name: str) -> Tensor:
+        parts = [
+            norm(conv(x, state, f"{name}.{part}.0", padding=0), state, f"{name}.{part}.1")
+            for x, part in ((below, "W_g"), (skip, "W_x"))
+        ]
+        share = conv((parts[0] + parts[1]).relu(), state, f"{name}.psi.0", padding=0)
+        return skip * norm(share, state, f"{name}.psi.1").sigmoid()
+
+    with torch.no_grad():
+        found = [functional.leaky_relu(conv(image, state, "Conv1.conv.0", 2), 0.2)]
+        for level in range(2, 8):
+            x = conv(found[-1], state, f"Conv{level}.conv.0", 2)
+            found.append(functional.leaky_relu(norm(x, state, f"Conv{level}.conv.1"), 0.2))
+        x = conv(found[-1], state, "Conv8.conv.0", 2).relu()
+        for level in range(8, 1, -1):
+            x = norm(double(x, state, f"Up{level}.up.0"), state, f"Up{level}.up.1").relu()
+            x = torch.cat([gate(x, found.pop(), f"Att{level}"), x], dim=1)
+        expected = double(x, state, "Up1.up.0").tanh()
+        torch.testing.assert_close(network(image), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["batch", "instance"])
