@@ -44,13 +44,16 @@ def main() -> None:
         for number, (name, given) in enumerate(SETTINGS.items()):
             found = known.predict(slide, Path(folder) / str(number), **given)
             whole = found if whole is None else whole
-            scores = [panoptic_quality(overlap(m, found)) for m in (truth, whole)]
+            tables = [overlap(m, found) for m in (truth, whole)]
+            scores = [float(panoptic_quality(table).pq) for table in tables]
             nuclei = int(found.max())
-            exact = all((q.dq, q.sq) == (1.0, 1.0) for q in scores) and nuclei == count
+            exact = nuclei == count and all(
+                len(table.iou) == count and (table.iou == 1).all() for table in tables
+            )
             wrong |= not exact
             print(
-                f"{name:<34}{nuclei:>8} nuclei  PQ {scores[0].pq:.6f} of the truth,"
-                f" {scores[1].pq:.6f} of the whole  {'ok' if exact else 'WRONG'}",
+                f"{name:<34}{nuclei:>8} nuclei  PQ {scores[0]:.6f} of the truth,"
+                f" {scores[1]:.6f} of the whole  {'ok' if exact else 'WRONG'}",
                 flush=True,
             )
     sys.exit(wrong)

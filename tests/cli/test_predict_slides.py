@@ -125,3 +125,21 @@ def test_a_picture_in_regions_gives_what_it_gives_as_a_whole(
         found.append(sorted(str(n["contour"]) for n in json.loads(text)["nuc"].values()))
     assert len(found[0]) > 3
     assert found[0] == found[1]
+
+
+def test_the_magnification_of_the_model_can_be_given(
+    histoseg_: Call, run: Path, tmp_path: Path
+) -> None:
+    """At half the magnification the same discs are found, at half their coordinates."""
+    image, truth = discs(3, 130, 150, count=12, radius=9)
+    write_slide(tmp_path / "in" / "slide.tif", image)
+    centres = {}
+    for power in (40, 20):
+        out = f"output=x{power}"
+        said = histoseg_("predict", f"ckpt={run}", "input=in", out, *ARGS, f"proc_mag={power}")
+        assert said.code == 0, said.err
+        text = (tmp_path / f"x{power}" / "json" / "slide.json").read_text()
+        centres[power] = np.array([n["centroid"] for n in json.loads(text)["nuc"].values()])
+    assert len(centres[40]) == len(centres[20]) == truth.max()
+    near = np.abs(2 * centres[20][:, None] + 0.5 - centres[40]).max(axis=2).min(axis=0)
+    assert near.max() < 1.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import cv2
@@ -32,13 +33,14 @@ def write_mask(folder: Path, name: str, slide: Slide, mask: TissueMask) -> list[
     features = [
         {
             "type": "Feature",
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name} tissue {number}")),
             "geometry": {"type": "Polygon", "coordinates": rings},
             "properties": {
                 "objectType": "annotation",
                 "classification": {"name": "Tissue", "color": list(GREEN)},
             },
         }
-        for rings in _polygons(mask, slide)
+        for number, rings in enumerate(_polygons(mask, slide))
     ]
     with whole_file(path) as file:
         file.write(orjson.dumps({"type": "FeatureCollection", "features": features}))
