@@ -96,7 +96,20 @@ def load(cfg: DictConfig) -> Module:
     module.symmetries = symmetries(cfg.tta)
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
-    return module.to(_device(cfg.accelerator))
+    return module.to(device_of(cfg.accelerator))
+
+
+def device_of(accelerator: str) -> torch.device:
+    """The device that ``auto``, ``cpu`` or ``gpu`` means.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    if accelerator == "auto":
+        accelerator = "gpu" if torch.cuda.is_available() else "cpu"
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise ValueError("accelerator=gpu: PyTorch finds no CUDA device; use accelerator=cpu")
+    return torch.device("cuda" if accelerator == "gpu" else "cpu")
 
 
 def slide_settings(cfg: DictConfig, module: Module) -> Settings:
@@ -200,14 +213,6 @@ def _check_writable(folder: Path) -> None:
         raise OSError(
             e.errno, f"cannot write there ({e.strerror}); choose another output=", str(folder)
         ) from e
-
-
-def _device(accelerator: str) -> torch.device:
-    if accelerator == "auto":
-        accelerator = "gpu" if torch.cuda.is_available() else "cpu"
-    if accelerator == "gpu" and not torch.cuda.is_available():
-        raise ValueError("accelerator=gpu: PyTorch finds no CUDA device; use accelerator=cpu")
-    return torch.device("cuda" if accelerator == "gpu" else "cpu")
 
 
 def _write_summary(path: Path, rows: list[dict[str, Any]]) -> None:
