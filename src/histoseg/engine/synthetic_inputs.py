@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -46,15 +47,19 @@ def sources(cfg: DictConfig) -> dict[str, Records]:
         ValueError: If a split is named that is not there.
     """
     _check_apart(cfg)
+    found: dict[str, Records] = {}
     if cfg.input is None:
         data = cast(TileDataModule, build_data(cfg, None))
         found = {split: data.records(split) for split in cfg.data.splits}
     else:
-        root, facts = Path(cfg.input), (cfg.data.stains, cfg.data.label_stains, cfg.data.mpp)
-        found = {s: DeepLIIFStrips(root, s, *facts) for s in SPLITS if (root / s).is_dir()}
+        for split in SPLITS:
+            facts = (cfg.data.stains, cfg.data.label_stains, cfg.data.mpp)
+            with suppress(DatasetNotFoundError):
+                found[split] = DeepLIIFStrips(cfg.input, split, *facts)
         if not found:
             raise DatasetNotFoundError(
-                f"input={root}: expected a folder with strips in {', '.join(SPLITS)} (some of them)"
+                f"input={cfg.input}: expected a folder with strips in {', '.join(SPLITS)} (some of"
+                " them)"
             )
     missing = sorted(set(cfg.splits) - set(found))
     if missing or not cfg.splits:
