@@ -105,7 +105,7 @@ def composed(verb: str, overrides: list[str]) -> DictConfig:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_pages_composes(command: str) -> None:
     verb, overrides, data = COMMANDS[command]
-    if verb in ("evaluate", "export", "predict"):
+    if verb in ("evaluate", "export", "predict", "synthesise"):
         offer_checkpoint(data)
     assert (ROOT / "src" / "histoseg" / "cli" / f"{verb}.py").is_file(), f"no verb {verb}"
     cfg = composed(verb, overrides)
@@ -137,6 +137,7 @@ def test_the_pages_have_commands() -> None:
         "register",
         "score",
         "score_ihc",
+        "synthesise",
         "view",
     }
     assert len(COMMANDS) > 30

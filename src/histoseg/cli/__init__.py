@@ -13,6 +13,7 @@ VERBS = {
     "predict": "run it on images: histoseg predict ckpt=<run> input=<folder> output=<folder>",
     "analyse": "density, hotspots, indices: histoseg analyse input=<nuclei> output=<folder>",
     "score_ihc": "count cells of Seg pictures: histoseg score_ihc input=<folder>",
+    "synthesise": "strips of rare cells: histoseg synthesise ckpt=<run> input=<strips>",
     "export": "write it for another program: histoseg export ckpt=<run> output=<file.tar>",
     "patches": "cut images into patches on disk: histoseg patches data=consep split=train",
     "register": "bring pictures of one tissue together: histoseg register fixed=<a> moving=<b>",
@@ -25,7 +26,7 @@ VERBS = {
 def main() -> None:
     """Dispatch to a verb; everything behind it is for the verb."""
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    lines = [f"  {name:<10}{what}" for name, what in VERBS.items()]
+    lines = [f"  {name:<12}{what}" for name, what in VERBS.items()]
     if verb in ("-h", "--help"):
         more = "Choices and settings of a verb: histoseg <verb> --help"
         usage = "usage: histoseg <verb> key=value ..."

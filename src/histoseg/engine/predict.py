@@ -105,6 +105,19 @@ def load(cfg: DictConfig) -> Module:
     return module.to(_device(cfg))
 
 
+def device_of(accelerator: str) -> torch.device:
+    """The device that ``auto``, ``cpu`` or ``gpu`` means.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    if accelerator == "auto":
+        accelerator = "gpu" if torch.cuda.is_available() else "cpu"
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise ValueError("accelerator=gpu: PyTorch finds no CUDA device; use accelerator=cpu")
+    return torch.device("cuda" if accelerator == "gpu" else "cpu")
+
+
 def slide_settings(cfg: DictConfig, module: Module) -> Settings:
     """What is the same for all slides of a run.
 
@@ -221,13 +234,9 @@ def _check_writable(folder: Path) -> None:
 
 def _device(cfg: DictConfig) -> torch.device:
     """The device of this process: of several ranks on a machine each has its own."""
-    accelerator = cfg.accelerator
-    if accelerator == "auto":
-        accelerator = "gpu" if torch.cuda.is_available() else "cpu"
-    if accelerator == "gpu" and not torch.cuda.is_available():
-        raise ValueError("accelerator=gpu: PyTorch finds no CUDA device; use accelerator=cpu")
-    if accelerator == "cpu":
-        return torch.device("cpu")
+    device = device_of(cfg.accelerator)
+    if device.type == "cpu":
+        return device
     local = int(os.environ.get("LOCAL_RANK", "0"))
     listed = isinstance(cfg.devices, ListConfig)
     return torch.device("cuda", cfg.devices[local] if listed else local)
