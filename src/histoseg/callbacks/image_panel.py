@@ -65,7 +65,9 @@ class ImagePanel(pl.Callback):
 
 
 def _pictures(outputs: Mapping[str, Any], i: int, colours: Colours) -> dict[str, Array]:
-    """One row of the panel, by title."""
+    """One row of the panel, by title: what the module shows, or all that it returned."""
+    if "pictures" in outputs:
+        return {title: to_uint8(shown[i]) for title, shown in outputs["pictures"].items()}
     pictures = {title: to_uint8(seen) for title, seen in panels(outputs["image"][i]).items()}
     image = next(iter(pictures.values()))
     for title, prefix in (("truth", ""), ("prediction", "pred_")):

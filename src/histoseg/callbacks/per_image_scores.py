@@ -127,14 +127,15 @@ class PerImageScores(pl.Callback):
         """Draw an image if it is among the worst so far, and forget the one it displaces."""
         worst = self._worst_first(self.rows)[: self.worst]
         if any(r is row for r in worst):
-            titles = [f"truth: {name}", f"{self.rank_by} {row[self.rank_by]:.3f}"]
-            self.pictures[name] = panel(pairs, titles)
+            score = f"{self.rank_by} {row[self.rank_by]:.3f}" if self.rank_by in row else "made"
+            self.pictures[name] = panel(pairs, [f"truth: {name}", score])
             kept = {r["image"] for r in worst}
             self.pictures = {k: v for k, v in self.pictures.items() if k in kept}
 
     def _worst_first(self, rows: list[Row]) -> list[Row]:
-        scored = [row for row in rows if not np.isnan(row.get(self.rank_by, np.nan))]
-        return sorted(scored, key=lambda row: (row[self.rank_by], row["image"]))
+        """The worst rows; where images have no score by themselves, in the order of names."""
+        scored = [row for row in rows if not np.isnan(row.get(self.rank_by, 0.0))]
+        return sorted(scored, key=lambda row: (row.get(self.rank_by, 0.0), row["image"]))
 
 
 def _point_scores(module: Any, outputs: Any, i: int, maps: dict[str, Array]) -> dict[str, float]:

@@ -13,9 +13,10 @@ from histoseg.annotations import TypeInfo, read_type_info
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.errors import CheckpointError, ContractError
-from histoseg.modules import DeepLIIF, HoVerNet
+from histoseg.modules import CycleGAN, DeepLIIF, HoVerNet
 from histoseg.modules.base import Module
 from histoseg.networks.blocks.preact_resnet import PreactResNet
+from histoseg.weights.cyclegan import write_cyclegan
 from histoseg.weights.deepliif import write_deepliif
 from histoseg.weights.hovernet import to_official
 from histoseg.weights.hovernet_layout import check_published, layout_of
@@ -83,14 +84,29 @@ def _to_deepliif(module: Module, output: Path) -> None:
         raise CheckpointError(
             f"the checkpoint is of {type(module).__name__}; the format deepliif holds a DeepLIIF"
         )
-    if output.suffix or output.is_file():
-        raise ValueError(f"output={output}: expected a folder, the original has a file a network")
+    _check_folder(output)
     if module.statistics == "running":
         log.warning("the model works with running statistics, the original with those of a tile")
     write_deepliif(output, module.folder())
     log.info(
         "%s written; the original takes --model-dir %s --tile-size %d", output, output, module.tile
     )
+
+
+def _to_cyclegan(module: Module, output: Path) -> None:
+    """Write what the official code loads: ``latest_net_G_A.pth`` and three like it."""
+    if not isinstance(module, CycleGAN):
+        raise CheckpointError(
+            f"the checkpoint is of {type(module).__name__}; the format cyclegan holds a CycleGAN"
+        )
+    _check_folder(output)
+    write_cyclegan(output, module.folder())
+    log.info("%s written; A is %s, B is %s", output, *module.domains.values())
+
+
+def _check_folder(output: Path) -> None:
+    if output.suffix or output.is_file():
+        raise ValueError(f"output={output}: expected a folder, the original has a file a network")
 
 
 def _check_beside(path: Path, module: Module) -> None:
@@ -103,5 +119,9 @@ def _check_beside(path: Path, module: Module) -> None:
         )
 
 
-FORMATS: Mapping[str, Exporter] = {"hovernet": _to_hovernet, "deepliif": _to_deepliif}
+FORMATS: Mapping[str, Exporter] = {
+    "hovernet": _to_hovernet,
+    "deepliif": _to_deepliif,
+    "cyclegan": _to_cyclegan,
+}
 """How to write each format: the module, on the CPU and in eval mode, into the file."""

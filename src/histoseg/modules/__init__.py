@@ -1,6 +1,8 @@
 """The models: what is trained, validated and run."""
 
+from histoseg.modules.cyclegan import CycleGAN as CycleGAN
 from histoseg.modules.deepliif import DeepLIIF as DeepLIIF
 from histoseg.modules.hovernet import HoVerNet as HoVerNet
 from histoseg.modules.ihc_generator import IHCGenerator as IHCGenerator
+from histoseg.modules.pix2pix import Pix2Pix as Pix2Pix
 from histoseg.modules.schedules import LinearDecay as LinearDecay

@@ -51,7 +51,7 @@ class AdversarialModule(Module):
     """
 
     consumes: ClassVar[frozenset[str]] = frozenset({"stains"})
-    order: ClassVar[Sequence[Side]] = ("discriminators", "generators")
+    order: Sequence[Side] = ("discriminators", "generators")
 
     def __init__(
         self,
@@ -186,7 +186,8 @@ class AdversarialModule(Module):
     @override
     def configure_optimizers(self) -> Any:
         generators = self.optimizer_of(self.network.parameters())
-        discriminators = self.optimizer_recipe(list(self.discriminators.parameters()))
+        judging = [p for p in self.discriminators.parameters() if p.requires_grad]
+        discriminators = self.optimizer_recipe(judging)
         for group in discriminators.param_groups:
             group["lr"] *= self.discriminator_lr
         return [generators, discriminators], [

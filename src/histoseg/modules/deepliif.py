@@ -16,8 +16,9 @@ from histoseg.losses.gan import Kind
 from histoseg.modules.adversarial import AdversarialModule, check_tile, signed, unsigned
 from histoseg.modules.base import Outputs
 from histoseg.modules.batches import decoded
-from histoseg.modules.deepliif_files import folder_of, load_checkpoint, load_folder
+from histoseg.modules.deepliif_files import folder_of, load_folder
 from histoseg.modules.paired import PairLoss, beside
+from histoseg.modules.stored_networks import load_checkpoint
 from histoseg.networks.deepliif import SEG, shares
 from histoseg.networks.deepliif import DeepLIIF as Network
 from histoseg.ops.crop import centre_crop

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from histoseg.errors import CheckpointError
-from histoseg.networks import AttentionUNet, PatchGAN, ResnetGenerator, UNetGenerator
+from histoseg.modules.stored_networks import fill, stored
 from histoseg.networks.deepliif import DeepLIIF as Network
-from histoseg.weights import read_checkpoint
 from histoseg.weights.deepliif import DeepLIIFFolder, read_deepliif
-from histoseg.weights.layers import Layout, StoredNetwork, described
-from histoseg.weights.patchgan_layout import PatchGANLayout, patchgan_of
-from histoseg.weights.resnet_layout import ResnetLayout, resnet_of
-from histoseg.weights.unet_layout import AttentionUNetLayout, unet_of
+from histoseg.weights.layers import StoredNetwork
 
 _log = logging.getLogger(__name__)
-_NAMES = {"zeros": "zero"}
 
 
 def load_folder(network: Network, folder: Path, *, tile: int, by_tile: bool) -> None:
@@ -53,23 +48,6 @@ def load_folder(network: Network, folder: Path, *, tile: int, by_tile: bool) -> 
         )
 
 
-def load_checkpoint(module: nn.Module, path: Path) -> None:
-    """Load generators and discriminators of a checkpoint of histoseg.
-
-    Raises:
-        CheckpointError: If it is damaged, of another program, or does not fit.
-    """
-    content = read_checkpoint(path)
-    if "histoseg" not in content:
-        raise CheckpointError(
-            f"{path} was not written by histoseg; files of the original are given as their folder"
-        )
-    try:
-        module.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit the configured model: {error}") from error
-
-
 def folder_of(network: Network, discriminators: nn.ModuleDict, **facts: object) -> DeepLIIFFolder:
     """What a folder of the original holds of a model, in its order.
 
@@ -82,12 +60,14 @@ def folder_of(network: Network, discriminators: nn.ModuleDict, **facts: object) 
         CheckpointError: If a network is of a kind that the original has not.
     """
     return DeepLIIFFolder(
-        translators=_stored(network.translators.values()),
-        segmenters=_stored(network.segmenters.values()),
+        translators=tuple(map(stored, network.translators.values())),
+        segmenters=tuple(map(stored, network.segmenters.values())),
         modalities=network.modalities,
         seg_weights=tuple(network.seg_weights.values()),
-        translator_critics=_stored(discriminators[name] for name in network.modalities),
-        segmenter_critics=_stored(discriminators[f"seg_{name}"] for name in network.segmenters),
+        translator_critics=tuple(stored(discriminators[name]) for name in network.modalities),
+        segmenter_critics=tuple(
+            stored(discriminators[f"seg_{name}"]) for name in network.segmenters
+        ),
         **facts,  # type: ignore[arg-type]
     )
 
@@ -98,48 +78,5 @@ def _fill(ours: nn.ModuleDict, theirs: Sequence[StoredNetwork], folder: Path, wh
             f"{folder} has {len(theirs)} {what}, the model {len(ours)} ({', '.join(ours)}): name "
             "as many modalities in model.outputs, with seg if there are segmenters"
         )
-    for (name, network), stored in zip(ours.items(), theirs, strict=True):
-        own = {key: value.shape for key, value in network.state_dict().items()}
-        fits = own == {key: value.shape for key, value in stored.weights.items()}
-        padding = vars(stored.layout).get("padding")
-        if not fits or padding not in (None, _padding(network)):
-            raise CheckpointError(
-                f"{folder}: the network for {name} is {described(stored.layout)}, the configured "
-                f"one is {described(_layout(network))}: set model.network to it"
-            )
-        network.load_state_dict(stored.weights)
-
-
-def _stored(networks: Iterable[nn.Module]) -> tuple[StoredNetwork, ...]:
-    return tuple(
-        StoredNetwork(_layout(n), {k: v.contiguous() for k, v in n.state_dict().items()})
-        for n in networks
-    )
-
-
-def _layout(network: nn.Module) -> Layout:
-    """Which network it is, in the words of files."""
-    weights: dict[str, Tensor] = network.state_dict()
-    if isinstance(network, ResnetGenerator):
-        dropout = next((m.p for m in network.modules() if isinstance(m, nn.Dropout)), 0.0)
-        form = ResnetLayout(
-            padding=_padding(network),
-            dropout=dropout,
-            upsampling=network.upsampling,
-            stem_norm=not isinstance(network.stem.norm, nn.Identity),
-        )
-        return resnet_of(weights, form)
-    if isinstance(network, UNetGenerator):
-        return unet_of(weights, network.dropout.p)
-    if isinstance(network, AttentionUNet):
-        return AttentionUNetLayout(network.inputs)
-    if isinstance(network, PatchGAN):
-        return patchgan_of(weights, PatchGANLayout(sigmoid=network.sigmoid))
-    raise CheckpointError(f"the original has no network like {type(network).__name__}")
-
-
-def _padding(network: nn.Module) -> str:
-    """How the residual blocks, or else the convolutions, continue an image."""
-    part = network.blocks if isinstance(network, ResnetGenerator) else network
-    conv = next(m for m in part.modules() if isinstance(m, nn.Conv2d))
-    return _NAMES.get(conv.padding_mode, conv.padding_mode)
+    for (name, network), given in zip(ours.items(), theirs, strict=True):
+        fill(network, given, f"{folder}: the network for {name}")

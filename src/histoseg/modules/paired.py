@@ -17,16 +17,18 @@ class PairLoss:
 
     Attributes:
         gan: What answers of the discriminator cost.
-        l1_weight: Factor of the smooth L1 distance to the true picture.
+        l1_weight: Factor of the distance to the true picture.
         feature_weight: Factor of the distance of features.
         features: Recipe of a network, picture to feature maps, built when first needed: it is no
             part of a checkpoint. None for no such term.
+        distance: Of a made to the true picture.
     """
 
     gan: GANLoss
     l1_weight: float
     feature_weight: float = 0.0
     features: Callable[[], nn.Module] | None = None
+    distance: Callable[[Tensor, Tensor], Tensor] = smooth_l1
     _network: nn.Module | None = field(default=None, init=False, repr=False)
 
     def generator(
@@ -44,7 +46,7 @@ class PairLoss:
             The weighted sum, and its terms without their factors: ``gan_<name>``, ``l1_<name>``
             and, with features, ``features_<name>``.
         """
-        gan, distance = self.gan(answers, real=True), smooth_l1(made, true)
+        gan, distance = self.gan(answers, real=True), self.distance(made, true)
         terms = {f"gan_{name}": gan, f"l1_{name}": distance}
         total = gan + self.l1_weight * distance
         if self.features is not None and self.feature_weight:

@@ -1,4 +1,5 @@
 from histoseg.networks.attention_unet import AttentionUNet as AttentionUNet
+from histoseg.networks.cyclegan import CycleGAN as CycleGAN
 from histoseg.networks.deepliif import DeepLIIF as DeepLIIF
 from histoseg.networks.hovernet import HoVerNet as HoVerNet
 from histoseg.networks.ihc_generator import IHCGenerator as IHCGenerator

@@ -143,6 +143,14 @@ def pixelgan_from_official(state: Mapping[str, Tensor]) -> StoredNetwork:
         CheckpointError: If keys or shapes are not those of a PixelGAN.
     """
     weights = to_ours(state, PixelGANLayout().official(), _PIXEL)
+    return completed(pixelgan_of(weights), weights)
+
+
+def pixelgan_of(weights: Mapping[str, Tensor]) -> PixelGANLayout:
+    """Measure which network weights under our keys are for.
+
+    Raises:
+        CheckpointError: If they are not those of a PixelGAN.
+    """
     width, inputs = shape_of(weights, "layers.0.conv", _PIXEL)[:2]
-    norm = norm_of(weights, "layers.1.conv", "layers.1.norm")
-    return completed(PixelGANLayout(inputs, width, norm), weights)
+    return PixelGANLayout(inputs, width, norm_of(weights, "layers.1.conv", "layers.1.norm"))
