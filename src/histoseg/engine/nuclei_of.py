@@ -263,9 +263,9 @@ def _tissue(nuclei: SlideNuclei, given: Given, cfg: Any) -> TissueMask | None:
                 f"{given.tissue} covers a slide whose size nothing says: give image= or size="
             )
         return TissueMask.from_file(given.tissue, nuclei.size)
-    outlines = [region.rings[0] for region in _regions(given.tissue, nuclei.origin)]
+    regions = [region.rings for region in _regions(given.tissue, nuclei.origin)]
     step = max(1, -(-max(nuclei.size) // MASK_SIDE))
-    return TissueMask.from_regions(outlines, nuclei.size, step)
+    return TissueMask.from_regions(regions, nuclei.size, step)
 
 
 def _regions(path: Path, origin: tuple[int, int]) -> tuple[Region, ...]:

@@ -132,7 +132,7 @@ class SlideRun:
         wanted = self._grid.wanted(self._mask, self._frame)
         if slide.bounds[2:] == slide.size[::-1] and slide.bounds[:2] == (0, 0):
             return wanted
-        scanned = TissueMask.from_regions([_corners(slide.bounds)], slide.size, 1.0 * 64)
+        scanned = TissueMask.from_regions([[_corners(slide.bounds)]], slide.size, 1.0 * 64)
         return wanted & self._grid.wanted(scanned, self._frame)
 
     @cached_property
