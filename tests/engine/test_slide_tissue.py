@@ -104,5 +104,5 @@ def test_all_parts_of_a_drawn_region_count(tmp_path: Path) -> None:
     path = tmp_path / "regions.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     inside = find_mask(Scanned(), path, str(path)).any_in  # type: ignore[arg-type]
-    left, top = np.array([(10, 10), (100, 100), (350, 150), (250, 150)]).T + [[100], [40]]
+    left, top = np.array([(110, 50), (200, 140), (450, 190), (350, 190)]).T
     assert inside(left, top, left + 8, top + 8).tolist() == [True, False, True, False]
