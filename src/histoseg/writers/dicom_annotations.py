@@ -48,6 +48,7 @@ def write_dicom_annotations(folder: Path, prediction: Predicted) -> list[Path]:
         DICOM PS3.3, C.37.1.
     """
     highdicom = needs("highdicom", "dicom")
+    logging.getLogger("highdicom").setLevel(logging.WARNING)  # it tells each attribute it copies
     path = result_path(folder, prediction.name, "dicom", ".dcm")
     image = _largest_image(prediction)
     groups = list(_groups(highdicom, prediction, image))
