@@ -108,6 +108,20 @@ def test_a_broken_slide_does_not_stop_the_others(
     assert fixed.code == 0, fixed.err
 
 
+def test_a_writer_that_fails_does_not_stop_the_others(
+    histoseg_: Call, run: Path, tmp_path: Path
+) -> None:
+    for name in "ab":
+        write_slide(tmp_path / "in" / f"{name}.tif", discs(1, 130, 150, count=20)[0])
+    args = (f"ckpt={run}", "input=in", "output=out", *ARGS)
+    said = histoseg_("predict", *args, "+writers=dicom")
+    assert "2 of 2 images failed" in said.complaint
+    assert "a.tif is no DICOM slide" in said.complaint
+    assert [row["state"] for row in summary(tmp_path / "out")] == ["failed", "failed"]
+    assert {p.stem for p in (tmp_path / "out" / "geojson").iterdir()} == {"a", "b"}
+    assert histoseg_("predict", *args).code == 0
+
+
 def test_a_picture_in_regions_gives_what_it_gives_as_a_whole(
     histoseg_: Call, hovernet_run: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from fakes.models import MARGIN, TILE, Blots
 from histoseg.contracts import Array, Nuclei, Predicted
 from histoseg.engine.slides.decode import decode
 from histoseg.engine.slides.forward import Forward
+from histoseg.engine.slides.locks import at_work
 from histoseg.engine.slides.plan import plan
 from histoseg.engine.slides.settings import Settings
 from histoseg.engine.slides.slide_run import SlideRun
@@ -246,6 +247,29 @@ def test_ranks_give_what_one_process_gives(slide: Path, whole: Keep, tmp_path: P
     assert [row["state"] for row in rows] == ["partial", "done", "skipped"]
     assert isinstance(kept[1], Keep)
     assert as_rows(kept[1].nuclei) == as_rows(whole.nuclei)
+
+
+def test_two_processes_do_not_work_on_one_slide_unless_they_share_it(
+    slide: Path, tmp_path: Path
+) -> None:
+    entry, own = SlideEntry(slide, "blots"), settings(tmp_path)
+    shared = replace(own, rank=0, ranks=2)
+    with at_work(tmp_path / ".parts" / "blots", ranks=1):
+        for other in (own, shared):
+            with pytest.raises(SlideError, match="another process works on blots"):
+                SlideRun(entry, other).run()
+    with at_work(tmp_path / ".parts" / "blots", ranks=2):
+        assert SlideRun(entry, shared).run()["state"] == "partial"
+        with pytest.raises(SlideError, match="another process works on blots"):
+            SlideRun(entry, own).run()
+    assert SlideRun(entry, own).run()["state"] == "done"
+
+
+def test_a_slide_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = write_slide(tmp_path / "a.tif", blots(64, 64, 3), resolution=(1, 1))
+    with pytest.raises(SlideError, match="give mpp="):
+        SlideRun(SlideEntry(path, "a"), settings(tmp_path / "out")).run()
+    assert list((tmp_path / "out" / ".parts").iterdir()) == []
 
 
 def test_a_slide_without_tissue_has_no_nuclei(tmp_path: Path) -> None:

@@ -89,3 +89,20 @@ def test_the_mask_as_geojson_lies_where_qupath_shows_the_slide(tmp_path: Path) -
     assert ring.min(axis=0) == pytest.approx((200 - 100, 100 - 40), abs=5)
     assert ring.max(axis=0) == pytest.approx((500 - 100, 300 - 40), abs=5)
     np.testing.assert_array_equal(cv2.imread(str(png))[..., 0] > 0, inside)
+    again = find_mask(Scanned(), path, str(path))  # type: ignore[arg-type]
+    assert again.share == pytest.approx(mask.share, abs=0.03)
+    assert not again.any_in(310, 160, 340, 190), "the hole is kept when it is read again"
+
+
+def test_all_parts_of_a_drawn_region_count(tmp_path: Path) -> None:
+    def box(left: int, top: int, side: int) -> list[list[int]]:
+        right, bottom = left + side, top + side
+        return [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+
+    parts = [[box(0, 0, 200), box(50, 50, 100)], [box(300, 100, 100)]]
+    feature = {"type": "Feature", "geometry": {"type": "MultiPolygon", "coordinates": parts}}
+    path = tmp_path / "regions.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    inside = find_mask(Scanned(), path, str(path)).any_in  # type: ignore[arg-type]
+    left, top = np.array([(110, 50), (200, 140), (450, 190), (350, 190)]).T
+    assert inside(left, top, left + 8, top + 8).tolist() == [True, False, True, False]

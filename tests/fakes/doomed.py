@@ -135,9 +135,9 @@ def _while_streaming(put: Change, number: int) -> None:
     """After the third part that is read for the writers for the so-many-th time."""
     original, calls = parts.Parts._parts, iter(range(1, 10**6))
 
-    def counted(self: parts.Parts) -> Iterator[part.Part]:
+    def counted(self: parts.Parts, *, labels: bool) -> Iterator[part.Part]:
         mine = next(calls) == number
-        for count, one in enumerate(original(self)):
+        for count, one in enumerate(original(self, labels=labels)):
             if mine and count == 3:
                 _die()
             yield one

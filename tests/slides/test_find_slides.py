@@ -67,6 +67,8 @@ def test_bad_rows_are_all_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("path,name\nb.svs,../b\n", r"line 2: name '\.\./b' leads to another folder"),
+        ("path,name\nb.svs,..\n", r"line 2: name '\.\.' leads to another folder"),
         ("file,mpp\nb.svs,1\n", "expected path"),
         ("path,mmp\nb.svs,1\n", "'mmp'"),
         ("path\n", "no rows"),

@@ -172,7 +172,7 @@ def test_a_given_mask_may_have_any_resolution(tmp_path: Path) -> None:
 def test_regions_take_what_they_touch() -> None:
     triangle = np.array([[100.0, 100.0], [299.0, 100.0], [100.0, 299.0]])
     dot = np.array([[501.0, 333.0]])
-    mask = TissueMask.from_regions([triangle, dot], (400, 600), step=10)
+    mask = TissueMask.from_regions([[triangle], [dot]], (400, 600), step=10)
     assert mask.inside.shape == (40, 60)
     assert mask.any_in(105, 105, 110, 110)
     assert not mask.any_in(250, 250, 300, 300)
@@ -180,7 +180,7 @@ def test_regions_take_what_they_touch() -> None:
     assert mask.any_in(500, 330, 502, 335)
     assert mask.share == pytest.approx(210.0 / 2400, abs=0.01)
     with pytest.raises(SlideError, match="none of the 1 regions touches the slide of 600 x 400"):
-        TissueMask.from_regions([triangle + 5000], (400, 600), step=10)
+        TissueMask.from_regions([[triangle + 5000]], (400, 600), step=10)
 
 
 def test_everywhere_is_everywhere() -> None:

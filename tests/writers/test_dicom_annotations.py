@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pydicom
 import pytest
 
 from histoseg.contracts import Prediction
-from histoseg.errors import MissingExtraError
-from histoseg.writers import write_dicom_annotations, write_parquet
+from histoseg.errors import MissingExtraError, SlideError
+from histoseg.writers import refuse_missing, write_dicom_annotations, write_parquet
 from writers.drawn import CLASSES, hard_labels, prediction_of
 
 SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
@@ -45,7 +46,7 @@ def slide(tmp_path: Path) -> Path:
 def write(folder: Path, prediction: Prediction) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's, of values in headers that we did not write
-        path = write_dicom_annotations(folder, prediction)
+        (path,) = write_dicom_annotations(folder, prediction)
         return path.read_bytes(), highdicom.ann.annread(path)
 
 
@@ -80,10 +81,10 @@ def _largest(slide: Path) -> str:
 def test_what_cannot_be_annotated(tmp_path: Path, slide: Path) -> None:
     (tmp_path / "a.svs").write_bytes(b"II*\0")
     for source, said in ((None, "no slide file"), (tmp_path / "a.svs", "no DICOM slide")):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(SlideError, match=said):
             write_dicom_annotations(tmp_path, prediction_of(hard_labels(), source=source))
-    with pytest.raises(ValueError, match="has no nuclei"):
-        write_dicom_annotations(tmp_path, prediction_of(np.zeros((9, 9), int), source=slide))
+    empty = prediction_of(np.zeros((9, 9), int), source=slide)
+    assert write_dicom_annotations(tmp_path / "out", empty) == [], "no nuclei are no error"
 
 
 @pytest.mark.parametrize(
@@ -96,4 +97,6 @@ def test_without_the_library_the_extra_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=rf"pip install 'histoseg\[{extra}\]'"):
         write_(tmp_path, prediction_of(hard_labels()))
+    with pytest.raises(MissingExtraError, match=module):
+        refuse_missing(partial(write_))
     assert not list(tmp_path.iterdir())

@@ -24,6 +24,7 @@ from histoseg.contracts import Array
 from histoseg.errors import ContractError, DatasetNotFoundError, SlideError, UnreadableFileError
 from histoseg.slides import IMAGE_SUFFIXES, SLIDE_SUFFIXES, Slide, TissueFinder, TissueMask
 from histoseg.slides import open_slide as open_image
+from histoseg.slides.slide import slide_name
 
 log = logging.getLogger(__name__)
 OUTSIDE = 0.01
@@ -116,12 +117,17 @@ MASKS = (*IMAGE_SUFFIXES, *DRAWING_SUFFIXES)
 
 
 def name_of(path: Path) -> str:
-    """Name of the slide that a file is about: its own without all endings that formats have."""
+    """Name of the slide that a file is about: its own without all endings that formats have.
+
+    Example:
+        >>> name_of(Path("a.1.session.xml")), name_of(Path("a.1.ome.tif"))
+        ('a.1', 'a.1')
+    """
     name = path.name
     for ending in ENDINGS:
         if name.lower().endswith(ending) and len(name) > len(ending):
             name = name[: -len(ending)]
-    return path.stem if name == path.name else name
+    return slide_name(path) if name == path.name else name
 
 
 def _files(source: Path) -> list[Path]:
@@ -263,9 +269,9 @@ def _tissue(nuclei: SlideNuclei, given: Given, cfg: Any) -> TissueMask | None:
                 f"{given.tissue} covers a slide whose size nothing says: give image= or size="
             )
         return TissueMask.from_file(given.tissue, nuclei.size)
-    outlines = [region.rings[0] for region in _regions(given.tissue, nuclei.origin)]
+    regions = [region.rings for region in _regions(given.tissue, nuclei.origin)]
     step = max(1, -(-max(nuclei.size) // MASK_SIDE))
-    return TissueMask.from_regions(outlines, nuclei.size, step)
+    return TissueMask.from_regions(regions, nuclei.size, step)
 
 
 def _regions(path: Path, origin: tuple[int, int]) -> tuple[Region, ...]:

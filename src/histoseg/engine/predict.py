@@ -19,6 +19,7 @@ from histoseg import __version__
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
+from histoseg.engine.plain_errors import explain
 from histoseg.engine.predict_image import BLENDED, DEEPLIIF, PRECISIONS
 from histoseg.engine.predict_ranks import predict_by_ranks, write_summary
 from histoseg.engine.ranks import rank, ranks_to_start, world
@@ -30,13 +31,13 @@ from histoseg.engine.slides.settings import Settings, Writer
 from histoseg.engine.slides.slide_run import SlideRun
 from histoseg.engine.slides.stamps import hash_of, hash_of_weights
 from histoseg.engine.slides.workers import peak_memory, usual_count
-from histoseg.errors import SlideError, UnreadableFileError, WorkerDiedError
+from histoseg.errors import SlideError
 from histoseg.modules.base import Module
 from histoseg.ops.symmetry import SYMMETRIES, symmetries
 from histoseg.slides import SlideEntry, find_slides
 from histoseg.slides.image import MAX_PIXELS
 from histoseg.slides.resolution import MPP_AT_1X
-from histoseg.writers import fits, write_type_info
+from histoseg.writers import fits, refuse_missing, write_type_info
 
 log = logging.getLogger(__name__)
 ACCELERATORS = ("auto", "cpu", "gpu")
@@ -58,6 +59,7 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If there are no slides.
+        MissingExtraError: If a writer needs a library that is not installed.
         OSError: If the output folder cannot be written; said before anything is computed.
         UnreadableFileError: If one cannot be read and ``on_error`` is ``raise``.
         SlideError: If one does not say its resolution and ``on_error`` is ``raise``.
@@ -169,10 +171,13 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig, *, mine: bool) 
             raise SlideError(f"{entry.path}: tiling=deepliif is for pictures; leave it out")
         else:
             row |= SlideRun(entry, settings, settings.model_mpp if seen.flat else None).run()
-    except (UnreadableFileError, SlideError, OSError, WorkerDiedError) as e:
+    except Exception as error:  # whatever it is, the other slides are not at fault
         if cfg.on_error == "raise":
             raise
-        row |= {"state": "failed", "error": str(e)}
+        said = explain(error)
+        if said is None:
+            log.exception("%s failed, and this should not happen", entry.path)
+        row |= {"state": "failed", "error": said or f"{type(error).__name__}: {error}"}
     row.setdefault("peak_mb", round(peak_memory() / 2**20))
     return {**row, "seconds": round(time.perf_counter() - began, 3)}
 
@@ -180,6 +185,8 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig, *, mine: bool) 
 def _fitting(writers: Mapping[str, Writer], kinds: frozenset[str]) -> dict[str, Writer]:
     """Those that write something of what a model gives."""
     some = {name: writer for name, writer in writers.items() if fits(writer, kinds)}
+    for writer in some.values():
+        refuse_missing(writer)
     what, left_out = ", ".join(sorted(kinds)), ", ".join(sorted(set(writers) - set(some)))
     if writers and not some:
         raise ValueError(

@@ -120,6 +120,8 @@ def _entry(folder: Path, values: dict[str, str]) -> SlideEntry:
     if magnification is not None and not magnification > 0:
         raise ValueError(f"magnification {values['magnification']!r} is no number such as 40")
     name = values.get("name") or slide_name(files["path"])
+    if Path(name).name != name or name == "..":
+        raise ValueError(f"name {name!r} leads to another folder")
     return SlideEntry(files["path"], name, mpp, magnification, files.get("mask"))
 
 

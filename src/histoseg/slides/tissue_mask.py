@@ -65,12 +65,13 @@ class TissueMask:
 
     @classmethod
     def from_regions(
-        cls, regions_xy: Sequence[Array], size: tuple[int, int], step: float
+        cls, regions_xy: Sequence[Sequence[Array]], size: tuple[int, int], step: float
     ) -> TissueMask:
-        """Take what the given polygons touch.
+        """Take what the given regions touch.
 
         Args:
-            regions_xy: Outlines (K, 2) in level-0 pixels, pixel centres on integers.
+            regions_xy: The rings of each, (K, 2) in level-0 pixels, pixel centres on integers: its
+                outline, its holes and what lies apart, by the even-odd rule.
             size: (height, width) of level 0.
             step: Level-0 pixels per pixel of the mask.
 
@@ -79,9 +80,9 @@ class TissueMask:
         """
         shape = (int(np.ceil(size[0] / step)), int(np.ceil(size[1] / step)))
         canvas = np.zeros(shape, np.uint8)
-        for region in regions_xy:
-            points = np.floor((np.asarray(region, np.float64) + 0.5) / step)
-            cv2.fillPoly(canvas, [points.astype(np.int32)], 1)
+        for rings in regions_xy:
+            points = [np.floor((np.asarray(ring, np.float64) + 0.5) / step) for ring in rings]
+            cv2.fillPoly(canvas, [ring.astype(np.int32) for ring in points], 1)
         if not canvas.any():
             raise SlideError(
                 f"none of the {len(regions_xy)} regions touches the slide of {size[1]} x {size[0]}"

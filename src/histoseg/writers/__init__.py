@@ -10,6 +10,7 @@ from histoseg.writers.density_figure import write_density_picture as write_densi
 from histoseg.writers.density_files import write_density_csv as write_density_csv
 from histoseg.writers.density_files import write_density_tiff as write_density_tiff
 from histoseg.writers.dicom_annotations import write_dicom_annotations as write_dicom_annotations
+from histoseg.writers.extras import refuse_missing as refuse_missing
 from histoseg.writers.geojson import write_geojson as write_geojson
 from histoseg.writers.hotspots import Marked as Marked
 from histoseg.writers.hotspots import write_hotspots_geojson as write_hotspots_geojson

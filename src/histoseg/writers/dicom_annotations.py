@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,16 +11,19 @@ import numpy as np
 
 from histoseg import __version__
 from histoseg.contracts import Array, Predicted
+from histoseg.errors import SlideError
 from histoseg.ops.shapes import measure_shapes
 from histoseg.writers.batches import at_full_size, batches, pixel_units
-from histoseg.writers.extras import needs
+from histoseg.writers.extras import needs, of_extra
 from histoseg.writers.files import result_path, whole_file
 
+log = logging.getLogger(__name__)
 NAMESPACE = uuid.UUID("0b0f7d5e-6f55-5c7b-8d53-1f0c6ff9a3b4")  # ours; any fixed one would do
 SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # VL Whole Slide Microscopy Image Storage
 
 
-def write_dicom_annotations(folder: Path, prediction: Predicted) -> Path:
+@of_extra("dicom", "highdicom", "pydicom")
+def write_dicom_annotations(folder: Path, prediction: Predicted) -> list[Path]:
     """Write the nuclei of a DICOM slide as Microscopy Bulk Simple Annotations.
 
     One group a class, with its outlines along pixel edges in pixels of the whole slide (the total
@@ -33,22 +37,24 @@ def write_dicom_annotations(folder: Path, prediction: Predicted) -> Path:
         prediction: Of a slide whose ``source`` is a DICOM file, or a folder of one series.
 
     Returns:
-        The file.
+        The file; none where there are no nuclei, since the standard knows no empty one.
 
     Raises:
         MissingExtraError: If highdicom is not installed.
         OSError: If it cannot be written.
-        ValueError: If the slide is not DICOM, or has no nuclei: the standard knows no empty file.
+        SlideError: If the slide is not DICOM.
 
     Source:
         DICOM PS3.3, C.37.1.
     """
     highdicom = needs("highdicom", "dicom")
+    logging.getLogger("highdicom").setLevel(logging.WARNING)  # it tells each attribute it copies
     path = result_path(folder, prediction.name, "dicom", ".dcm")
     image = _largest_image(prediction)
     groups = list(_groups(highdicom, prediction, image))
     if not groups:
-        raise ValueError(f"{prediction.name} has no nuclei: DICOM annotations cannot be empty")
+        log.warning("%s has no nuclei: DICOM annotations cannot be empty", prediction.name)
+        return []
     annotations = highdicom.ann.MicroscopyBulkSimpleAnnotations(
         source_images=[image],
         annotation_coordinate_type="2D",
@@ -66,7 +72,7 @@ def write_dicom_annotations(folder: Path, prediction: Predicted) -> Path:
     _set_time(annotations, image)
     with whole_file(path) as file:
         annotations.save_as(file)
-    return path
+    return [path]
 
 
 def _set_time(annotations: Any, image: Any) -> None:
@@ -87,7 +93,7 @@ def _largest_image(prediction: Predicted) -> Any:
     pydicom = needs("pydicom", "dicom")
     source = prediction.source
     if source is None or not source.exists():
-        raise ValueError(f"{prediction.name} has no slide file: DICOM annotations refer to one")
+        raise SlideError(f"{prediction.name} has no slide file: DICOM annotations refer to one")
     files = (
         sorted(source.iterdir()) if source.is_dir() else [source, *sorted(source.parent.glob("*"))]
     )
@@ -102,7 +108,10 @@ def _largest_image(prediction: Predicted) -> Any:
         if header.get("SOPClassUID") == SLIDE:
             images.append(header)
     if not images:
-        raise ValueError(f"{source} is no DICOM slide: DICOM annotations refer to one")
+        raise SlideError(
+            f"{source} is no DICOM slide, and DICOM annotations refer to one: leave out"
+            " +writers=dicom for it"
+        )
     series = [i for i in images if i.SeriesInstanceUID == images[0].SeriesInstanceUID]
     return max(series, key=lambda i: i.TotalPixelMatrixColumns * i.TotalPixelMatrixRows)
 

@@ -6,12 +6,13 @@ from typing import Any
 from histoseg.contracts import Predicted
 from histoseg.writers.batches import batches
 from histoseg.writers.columns import COLUMNS, columns
-from histoseg.writers.extras import needs
+from histoseg.writers.extras import needs, of_extra
 from histoseg.writers.files import result_path, whole_file
 
 ROWS = 1 << 16  # nuclei of a row group
 
 
+@of_extra("parquet", "pyarrow")
 def write_parquet(folder: Path, prediction: Predicted) -> Path:
     """Write the table of `histoseg.writers.write_table` as Parquet: small, typed, read by column.
 

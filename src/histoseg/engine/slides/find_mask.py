@@ -73,7 +73,8 @@ def find_mask(slide: Slide, file: Path | None, tissue: str) -> TissueMask:
     json = ".json" in file.suffixes or ".geojson" in file.suffixes
     corner = np.array(slide.bounds[:2] if json else (0, 0))
     step = STEP if slide.mpp is None else max(1.0, STEP_UM / max(slide.mpp))
-    return TissueMask.from_regions([s.exterior_xy + corner for s in shapes], slide.size, step)
+    regions = [[ring + corner for ring in (s.exterior_xy, *s.holes_xy)] for s in shapes]
+    return TissueMask.from_regions(regions, slide.size, step)
 
 
 def mask_stamp(file: Path | None, tissue: str) -> str:

@@ -18,6 +18,7 @@ BOX = "/box"
 COUNTS = "marker_counts"
 Calls = Callable[[Nuclei], Nuclei]
 LEVEL = 1
+NO_LABELS = np.zeros((0, 0), np.int32)
 COLUMNS = tuple(f.name for f in fields(Nuclei) if f.name != "measures")
 
 
@@ -85,8 +86,8 @@ class Part:
             os.fsync(file.fileno())
 
     @classmethod
-    def read(cls, path: Path) -> Part:
-        """Read what `write` left."""
+    def read(cls, path: Path, *, labels: bool = True) -> Part:
+        """Read what `write` left; its label map, the most of it, only where it is wanted."""
         with np.load(path, allow_pickle=False) as file:
             columns = {name: file[name] for name in COLUMNS}
             measures = {
@@ -95,10 +96,10 @@ class Part:
                 if name.startswith(MEASURE)
             }
             x, y, *shape = file["label_box"].tolist()
-            labels = _unpacked(file["labels"], "<i4", shape)
+            drawn = _unpacked(file["labels"], "<i4", shape) if labels else NO_LABELS
             counts = file[COUNTS] if COUNTS in file.files else None
         nuclei = Nuclei(**columns, measures=measures)
-        return cls(nuclei, LabelPart(x, y, labels), marker_counts=counts)
+        return cls(nuclei, LabelPart(x, y, drawn), marker_counts=counts)
 
 
 def read_picture(path: Path, name: str) -> tuple[int, int, Array]:

@@ -36,10 +36,10 @@ class Parts:
         if not (isinstance(decoder.postprocess, Settling) and self.numbers):
             return self
         counts: Array | None = None
-        for part in self._read():
+        for part in self._read(labels=False):
             if part.marker_counts is not None:
                 counts = part.marker_counts + (0 if counts is None else counts)
-        calls = decoder.postprocess.settle((part.nuclei for part in self._read()), counts)
+        calls = decoder.postprocess.settle((p.nuclei for p in self._read(labels=False)), counts)
         log.info("%s: thresholds are %s", self.folder.name, calls)
         return replace(self, calls=calls)
 
@@ -58,11 +58,11 @@ class Parts:
 
     def nuclei(self) -> Iterator[Nuclei]:
         """The nuclei of each region, numbered 1, 2, ... over the slide."""
-        return (part.nuclei for part in self._parts())
+        return (part.nuclei for part in self._parts(labels=False))
 
     def labels(self) -> Iterator[LabelPart]:
         """The label maps of each region, with the ids of `nuclei`."""
-        return (part.labels for part in self._parts())
+        return (part.labels for part in self._parts(labels=True))
 
     def classes(self) -> Iterator[LabelPart]:
         """The class of each pixel of the cores."""
@@ -74,12 +74,12 @@ class Parts:
         for number in self.numbers:
             yield StainPart(*read_picture(self.path(number), f"{STAIN}{name}"))
 
-    def _read(self) -> Iterator[Part]:
-        return (Part.read(self.path(number)) for number in self.numbers)
+    def _read(self, *, labels: bool) -> Iterator[Part]:
+        return (Part.read(self.path(number), labels=labels) for number in self.numbers)
 
-    def _parts(self) -> Iterator[Part]:
+    def _parts(self, *, labels: bool) -> Iterator[Part]:
         first = 1
-        for part in self._read():
+        for part in self._read(labels=labels):
             if self.calls is not None:
                 part = part.called(self.calls)
             yield part.numbered(first)

@@ -18,8 +18,8 @@ from histoseg.engine.slides.busy import Busy
 from histoseg.engine.slides.find_change import find_change
 from histoseg.engine.slides.find_mask import find_mask, mask_file, mask_stamp
 from histoseg.engine.slides.finished import recall, remember
+from histoseg.engine.slides.locks import at_work, only_writer
 from histoseg.engine.slides.mask_files import THUMBNAIL, write_mask, write_thumbnail
-from histoseg.engine.slides.only_writer import only_writer
 from histoseg.engine.slides.parts import Parts
 from histoseg.engine.slides.plan import Step, plan
 from histoseg.engine.slides.settings import PARTS, Settings
@@ -56,14 +56,15 @@ class SlideRun:
             still work), seconds, mm2, nuclei and peak_mb.
 
         Raises:
-            SlideError: If the slide does not say its resolution, a mask does not fit, or the model
-                normalises whole images alone.
+            SlideError: If the slide does not say its resolution, a mask does not fit, the model
+                normalises whole images alone, or another process works on the same output.
             UnreadableFileError: If it is damaged.
             OSError: If results cannot be written.
             WorkerDiedError: If processes die again and again.
         """
         try:
-            return self._run()
+            with at_work(self._folder, self.settings.ranks):
+                return self._run()
         finally:
             if "_frame" in self.__dict__:
                 self._frame.slide.close()
@@ -73,7 +74,7 @@ class SlideRun:
         began = time.perf_counter()
         known = recall(self._record, self._results_stamp)
         if known is not None:  # parts are left where a run was killed while it removed them
-            shutil.rmtree(self.settings.output / PARTS / self.entry.name, ignore_errors=True)
+            shutil.rmtree(self._folder, ignore_errors=True)
             return {**known, "state": "skipped", "seconds": _since(began)}
         busy = self._compute()
         row: dict[str, Any] = {
@@ -132,7 +133,7 @@ class SlideRun:
         wanted = self._grid.wanted(self._mask, self._frame)
         if slide.bounds[2:] == slide.size[::-1] and slide.bounds[:2] == (0, 0):
             return wanted
-        scanned = TissueMask.from_regions([_corners(slide.bounds)], slide.size, 1.0 * 64)
+        scanned = TissueMask.from_regions([[_corners(slide.bounds)]], slide.size, 1.0 * 64)
         return wanted & self._grid.wanted(scanned, self._frame)
 
     @cached_property
@@ -151,8 +152,11 @@ class SlideRun:
 
     @cached_property
     def _parts(self) -> Parts:
-        folder = self.settings.output / PARTS / self.entry.name
-        return Parts(folder, self._stamp, tuple(region.number for region in self._regions))
+        return Parts(self._folder, self._stamp, tuple(region.number for region in self._regions))
+
+    @property
+    def _folder(self) -> Path:
+        return self.settings.output / PARTS / self.entry.name
 
     @property
     def _record(self) -> Path:
