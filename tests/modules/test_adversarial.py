@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from fakes.pair import Pair, discriminator_loss, generator_loss, loader
-from histoseg.errors import NonFiniteLossError
+from histoseg.errors import ContractError, NonFiniteLossError
 from histoseg.modules.adversarial import check_tile
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
@@ -211,3 +211,5 @@ def test_gray_stains_are_seen_in_three_channels() -> None:
     assert module.targets(batch)["dapi"].shape == (1, 3, 8, 8)
     tiles: Any = {"image": torch.rand(2, 3, 8, 8)}
     assert module.picture(tiles) is tiles["image"]
+    with pytest.raises(ContractError, match="translates ihc, marker together, 6 channels"):
+        Pair(inputs=["ihc", "marker"]).picture(tiles)

@@ -133,7 +133,7 @@ class PerImageScores(pl.Callback):
             self.pictures = {k: v for k, v in self.pictures.items() if k in kept}
 
     def _worst_first(self, rows: list[Row]) -> list[Row]:
-        scored = [row for row in rows if not np.isnan(row[self.rank_by])]
+        scored = [row for row in rows if not np.isnan(row.get(self.rank_by, np.nan))]
         return sorted(scored, key=lambda row: (row[self.rank_by], row["image"]))
 
 
@@ -152,6 +152,8 @@ def _stain_scores(module: Any, outputs: Any, i: int) -> dict[str, float]:
     for metric in (m for m in module.test_scores.values() if isinstance(m, StainScores)):
         true, made = outputs["stains"], outputs["pred_stains"]
         names = [name for name in metric.stains if name in true and name in made]
+        if not names:
+            continue
         table = [metric.score(true[name][i], made[name][i]) for name in names]
         for k, measure in enumerate(metric.measures):
             found[measure] = float(np.mean([scores[k] for scores in table]))

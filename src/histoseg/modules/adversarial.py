@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from typing_extensions import override
 
 from histoseg.contracts import Maps, Sample
+from histoseg.errors import ContractError
 from histoseg.modules.base import Module, Outputs
 from histoseg.networks.blocks.tile_statistics import with_tile_statistics
 from histoseg.ops.crop import centre_crop
@@ -99,9 +100,20 @@ class AdversarialModule(Module):
 
     @override
     def picture(self, batch: Sample) -> Tensor:
-        """The inputs on top of each other; a batch of tiles has them so already."""
+        """The inputs on top of each other; a batch of tiles has them so already.
+
+        Raises:
+            ContractError: If tiles have other channels: pictures are predicted of one input alone.
+        """
         if "stains" not in batch:
-            return batch["image"]
+            image = batch["image"]
+            if image.shape[1] != 3 * len(self.inputs):
+                raise ContractError(
+                    f"{type(self).__name__} translates {', '.join(self.inputs)} together, "
+                    f"{3 * len(self.inputs)} channels, and the image has {image.shape[1]}: a "
+                    "picture or slide is of one stain. Give them as data with stains"
+                )
+            return image
         return torch.cat([_rgb(batch["stains"][name]) for name in self.inputs], dim=1)
 
     @override
