@@ -79,7 +79,7 @@ def _check_settings(cfg: DictConfig) -> None:
         raise ValueError(f"records={cfg.records}: expected 3, 4, 5, 6 or null")
     if not 0 < cfg.confidence < 1 or not 0 <= cfg.foreign <= 1:
         raise ValueError(
-            f"confidence={cfg.confidence} foreign={cfg.foreign}: expected shares, 0.95 and 0.02"
+            f"confidence={cfg.confidence} foreign={cfg.foreign}: expected shares, 0.95 and 0.05"
         )
     if cfg.mpp is not None and not cfg.mpp > 0:
         raise ValueError(f"mpp={cfg.mpp}: expected micrometres per pixel, such as 0.25")

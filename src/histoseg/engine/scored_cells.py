@@ -14,15 +14,14 @@ from histoseg.contracts import Array, Nuclei, Predicted, Prediction, SlidePredic
 from histoseg.engine.seg_files import SegFiles
 from histoseg.errors import ContractError, UnreadableFileError
 from histoseg.ops.ihc_scoring import IHCScoring
-from histoseg.postprocess import CellCalls, DeepLIIFCells, FoundCells
+from histoseg.postprocess import DeepLIIFCells, FoundCells
 from histoseg.postprocess.deepliif_cells import LARGEST
 from histoseg.postprocess.deepliif_drawing import class_mask, filled
-from histoseg.postprocess.deepliif_pixels import CLASSES, GREEN_MOST, POSITIVE
+from histoseg.postprocess.deepliif_pixels import CLASSES
+from histoseg.ops.seg_colours import unlike_seg
 from histoseg.slides.image import read_image
 
 COLOURS = ((255, 0, 0), (0, 0, 255))
-COLOURED = 80
-"""Red and blue beyond which, on green, a pixel is of no class: it is near white or grey."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _of_picture(
     keep = calls.keep(found.measures)
     measures = {name: values[keep] for name, values in found.measures.items()}
     return ScoredCells(
-        scoring=_scoring(called.semantic, calls, cells.seg_thresh),
+        scoring=calls.scoring(called.semantic, cells.seg_thresh),
         counted=replace(whole, instances=called, measures=measures),
         above_noise=whole,
         settings=_settings(cells, found),
@@ -132,7 +131,7 @@ def _of_records(
         mask = class_mask(kept, counted.semantic, labels > 0)
     seg_thresh = settings.get("seg_thresh")
     return ScoredCells(
-        scoring=_scoring(counted.semantic, calls, seg_thresh),
+        scoring=calls.scoring(counted.semantic, seg_thresh),
         counted=_streamed(files, size, counted, mpp),
         above_noise=_streamed(files, size, everything, mpp),
         settings=settings,
@@ -142,17 +141,12 @@ def _of_records(
 
 
 def _refuse_other_colours(seg: Array, path: Path, foreign: float) -> None:
-    red, green, blue = np.moveaxis(seg, -1, 0)
-    if seg.any() and np.array_equal(red, green) and np.array_equal(green, blue):
-        raise ContractError(
-            f"{path} is grey; a Seg picture is red (positive), blue (negative) and green (border)"
-        )
-    none = (green > GREEN_MOST) & (np.minimum(red, blue) > COLOURED)
-    share = float(none.mean())
+    share = unlike_seg(seg)
     if share > foreign:
         raise ContractError(
-            f"{path}: {100 * share:.1f} % of its pixels are no red, green, blue or black, expected"
-            f" at most {100 * foreign:g} %: it is no Seg picture (foreign= allows more)"
+            f"{path}: {100 * share:.1f} % of its pixels are no red (positive), blue (negative),"
+            f" green (border) or black, expected at most {100 * foreign:g} %: it is no Seg picture"
+            " (foreign= allows more)"
         )
 
 
@@ -176,18 +170,6 @@ def _stored_marker(settings: Mapping[str, Any], path: Path) -> int:
             f"{path} does not say default_marker_thresh: give a number, cells.marker_thresh=150"
         )
     return value
-
-
-def _scoring(semantic: Array, calls: CellCalls, seg_thresh: int | None) -> IHCScoring:
-    positive = int((semantic == POSITIVE).sum())
-    return IHCScoring.of(
-        positive,
-        len(semantic) - positive,
-        seg_thresh=seg_thresh,
-        size_thresh=calls.size_thresh,
-        size_thresh_upper=calls.size_thresh_upper,
-        marker_thresh=calls.marker_thresh,
-    )
 
 
 def _settings(cells: DeepLIIFCells, found: FoundCells) -> dict[str, Any]:

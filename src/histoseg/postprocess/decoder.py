@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from histoseg.contracts import Array, Instances, Nuclei
+from histoseg.ops.instances import rows_of
 
 Postprocess = Callable[[Mapping[str, Array]], Instances]
 
@@ -130,17 +131,6 @@ def _called(
 ) -> tuple[Instances, dict[str, Array]]:
     """The objects that thresholds leave, with the class that they give them."""
     left = calls(Nuclei.of(found, measures))
-    rows = np.searchsorted(found.ids, left.ids)
-    number = np.zeros(int(found.labels.max(initial=0)) + 1, np.int32)
-    number[left.ids] = left.ids
-    kept = replace(
-        found,
-        labels=number[found.labels],
-        ids=found.ids[rows],
-        semantic=left.semantic,
-        score=left.score,
-        centroid_xy=found.centroid_xy[rows],
-        box_xyxy=found.box_xyxy[rows],
-        contour_xy=tuple(found.contour_xy[row] for row in rows),
-    )
+    some = rows_of(found, np.isin(found.ids, left.ids))
+    kept = replace(some, semantic=left.semantic, score=left.score)
     return kept, dict(left.measures)
