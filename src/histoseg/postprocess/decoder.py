@@ -91,6 +91,19 @@ class Decoder:
         }
         return frozenset(kind for kind, is_there in there.items() if is_there)
 
+    def with_image(self, maps: Mapping[str, Array], image: Array) -> Mapping[str, Array]:
+        """Maps with the image among them where the post-process looks at it.
+
+        Args:
+            maps: Of a picture or region.
+            image: (H, W, 3), uint8. What the network saw.
+        """
+        name = getattr(self.postprocess, "image_map", None)
+        if name is None:
+            return maps
+        seen = np.moveaxis(image, -1, 0).astype(np.float32)
+        return {**maps, name: seen.round() / np.float32(255)}
+
     def __call__(self, maps: Mapping[str, Array], *, settle: bool = True) -> Decoded:
         """Read the maps of one picture or region.
 
