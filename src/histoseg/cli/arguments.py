@@ -130,9 +130,9 @@ def _of_folder(args: list[str]) -> list[str]:
         return args
     if folder.is_file():
         return args
-    from histoseg.modules.deepliif_files import settings_of
+    from histoseg.engine import checkpoint
 
-    said = settings_of(folder)
+    said = checkpoint.settings_of(folder)
     if value(args, "model/seg_weights") is not None:
         said.pop("seg_weights", None)
     data = [] if value(args, "data") else ["data=deepliif_strips"]
