@@ -177,7 +177,7 @@ def test_pictures_elsewhere_are_found_by_stem(
     ("change", "why"),
     [
         ("tissue", "no red, green, blue or black"),
-        ("grey", "is grey"),
+        ("grey", "100.0 % of its pixels"),
         ("marker", "different images"),
         ("cut", "cut short"),
         ("nothing", "needs the marker picture"),

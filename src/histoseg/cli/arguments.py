@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,7 +92,8 @@ def checkpoint_command(args: list[str]) -> list[str]:
     """The command line of what works on a checkpoint: offers Hydra the configuration in it.
 
     ``from_checkpoint`` becomes a choice of ``model`` and ``data``. With weights of an original
-    repository, which hold no configuration, the command line has to choose both.
+    repository, which hold no configuration, the command line has to choose both; a folder of
+    DeepLIIF says itself what it is.
 
     Raises:
         SystemExit: If no checkpoint is named.
@@ -100,11 +102,13 @@ def checkpoint_command(args: list[str]) -> list[str]:
     path = value(args, "ckpt")
     if path is None:
         asks = any(a.startswith("-") and a not in SWEEP for a in args)
+        args = args if asks else _of_folder(args)
         if asks or all(value(args, key) for key in ("model", "data", "model.pretrained")):
             return args
         sys.exit(
             "histoseg: which checkpoint? Say ckpt=<.ckpt file, or the folder of a run>; or, for "
-            "weights of an original repository, model=<> data=<> model.pretrained=<file>"
+            "weights of an original repository, model=<> data=<> model.pretrained=<file>; or, for "
+            "a folder of DeepLIIF, model=deepliif model.pretrained=<folder>"
         )
     from hydra.core.config_store import ConfigStore
 
@@ -117,6 +121,23 @@ def checkpoint_command(args: list[str]) -> list[str]:
     for group in ("model", "data"):
         ConfigStore.instance().store(name="from_checkpoint", node=stored[group], group=group)
     return args
+
+
+def _of_folder(args: list[str]) -> list[str]:
+    """Put what a folder of DeepLIIF says of its model before what the user says."""
+    folder = Path(value(args, "model.pretrained") or "")
+    if value(args, "model") != "deepliif" or not value(args, "model.pretrained"):
+        return args
+    if folder.is_file():
+        return args
+    from histoseg.engine import checkpoint
+
+    said = checkpoint.settings_of(folder)
+    if value(args, "model/seg_weights") is not None:
+        said.pop("seg_weights", None)
+    data = [] if value(args, "data") else ["data=deepliif_strips"]
+    own = [f"++model.{key}={json.dumps(v, separators=(',', ':'))}" for key, v in said.items()]
+    return ordered([*data, *own, *args])
 
 
 def _is_override(arg: str) -> bool:

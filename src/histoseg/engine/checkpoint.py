@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from histoseg import __version__
 from histoseg.errors import CheckpointError
 from histoseg.modules.base import Module
+from histoseg.modules.deepliif_files import settings_of as settings_of  # for the command line
 from histoseg.weights import read_checkpoint
 
 log = logging.getLogger(__name__)

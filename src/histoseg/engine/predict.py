@@ -24,10 +24,11 @@ from histoseg.engine.predict_image import BLENDED, DEEPLIIF, PRECISIONS
 from histoseg.engine.predict_ranks import predict_by_ranks, write_summary
 from histoseg.engine.ranks import rank, ranks_to_start, world
 from histoseg.engine.record import write_provenance
+from histoseg.engine.slides.finished import results_in
 from histoseg.engine.slides.forward import Forward
 from histoseg.engine.slides.picture_run import PictureRun
 from histoseg.engine.slides.pictures import Picture, look_at
-from histoseg.engine.slides.settings import Settings, Writer
+from histoseg.engine.slides.settings import PARTS, Settings, Writer
 from histoseg.engine.slides.slide_run import SlideRun
 from histoseg.engine.slides.stamps import hash_of, hash_of_weights
 from histoseg.engine.slides.workers import peak_memory, usual_count
@@ -68,8 +69,8 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     keep_freed_memory()
     _check_settings(cfg)
     name_classes(cfg)
-    entries = find_slides(cfg.input)
     output = Path(cfg.output)
+    entries = _inputs(find_slides(cfg.input), output)
     _check_writable(output)
     count = ranks_to_start(cfg) if cfg.ranks is None else 0
     if count:
@@ -127,6 +128,8 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
         cfg: Composed from ``conf/predict.yaml``.
         module: From `load`.
     """
+    if getattr(module.postprocess, "image_map", None) and not cfg.stains:
+        raise ValueError("thresholds of optical density look at the image: leave out stains=false")
     output, kinds = module.tile - 2 * module.margin, module.decoder.kinds
     overlap = module.overlap if cfg.overlap is None else cfg.overlap
     if not 0 <= overlap < output:
@@ -154,9 +157,18 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
         ranks=cfg.ranks,
     )
     return settings.stamped(
-        hash_of([__version__, deciding, settings.cells, hash_of_weights(module)]),
+        hash_of([__version__, deciding, settings.cells, hash_of_weights(module.network)]),
         hash_of([plain["writers"], cfg.save_mask, cfg.save_thumb]),
     )
+
+
+def _inputs(entries: list[SlideEntry], output: Path) -> list[SlideEntry]:
+    """Those that an earlier run did not write; one alone is meant."""
+    own = results_in(output / PARTS) if len(entries) > 1 else set()
+    some = [entry for entry in entries if entry.path.resolve() not in own]
+    if len(some) < len(entries):
+        log.info("%d pictures in %s are results: left out", len(entries) - len(some), output)
+    return some
 
 
 def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig, *, mine: bool) -> dict[str, Any]:

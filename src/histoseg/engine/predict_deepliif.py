@@ -60,7 +60,7 @@ def predict_deepliif(
         batch_size=batch_size,
     )
     maps = {name: _as_map(picture) for name, picture in pictures.items()}
-    return decoder(maps)._replace(stains=pictures), maps
+    return decoder(decoder.with_image(maps, image))._replace(stains=pictures), maps
 
 
 def _as_map(picture: Array) -> Array:

@@ -58,8 +58,9 @@ def predict_image(
             dtype=PRECISIONS[cfg.precision],
         )
     else:
-        arrays = _maps(module, image if scale == 1 else _resized(image, scale), cfg)
-        decoded = module.decoder(arrays)
+        seen = image if scale == 1 else _resized(image, scale)
+        arrays = _maps(module, seen, cfg)
+        decoded = module.decoder(module.decoder.with_image(arrays, seen))
     decoder = module.decoder
     decoded = _in_frame(decoded, image.shape)
     found, measures = decoded.instances, dict(decoded.measures)

@@ -18,9 +18,7 @@ from histoseg.contracts import Array
 from histoseg.data.splits import load_splits, make_splits
 from histoseg.errors import ContractError, UnreadableFileError
 from histoseg.ops.backgrounds import Backgrounds
-from histoseg.ops.ihc_scoring import IHCScoring
 from histoseg.postprocess import DeepLIIFCells
-from histoseg.postprocess.deepliif_pixels import POSITIVE
 from histoseg.prepare.stain_sets import Remark, StainSet, StainSets
 from histoseg.prepare.strip_files import StripFolder, panels_of
 
@@ -105,16 +103,7 @@ class Truths:
     def _count(self, seg: Array) -> dict[str, Any]:
         nuclei = self.cells.find_in(np.ascontiguousarray(seg)).nuclei()
         calls = self.cells.settle([nuclei])
-        positive = calls(nuclei).semantic == POSITIVE
-        scoring = IHCScoring.of(
-            int(positive.sum()),
-            int((~positive).sum()),
-            seg_thresh=self.cells.seg_thresh,
-            size_thresh=calls.size_thresh,
-            size_thresh_upper=calls.size_thresh_upper,
-            marker_thresh=calls.marker_thresh,
-        )
-        return scoring.fields()
+        return calls.scoring(calls(nuclei).semantic, self.cells.seg_thresh).fields()
 
 
 def _shared_out(found: list[StainSet], recipe: DictConfig) -> dict[str, str]:

@@ -16,18 +16,11 @@ from tqdm import tqdm
 from histoseg.analysis import wilson
 from histoseg.contracts import Predicted
 from histoseg.engine.record import write_provenance
-from histoseg.engine.scored_cells import ScoredCells, score_cells
+from histoseg.engine.scored_cells import ScoredCells, score_cells, write_scored
 from histoseg.engine.seg_files import SegFiles, seg_files
 from histoseg.errors import ContractError, UnreadableFileError
 from histoseg.postprocess import DeepLIIFCells
-from histoseg.postprocess.deepliif_drawing import overlay, refined
-from histoseg.writers import (
-    aligned,
-    write_cell_records,
-    write_csv,
-    write_ihc_scoring,
-    write_png,
-)
+from histoseg.writers import aligned, write_cell_records, write_csv
 
 log = logging.getLogger(__name__)
 Writer = Callable[[Path, Predicted], Path]
@@ -79,7 +72,7 @@ def _check_settings(cfg: DictConfig) -> None:
         raise ValueError(f"records={cfg.records}: expected 3, 4, 5, 6 or null")
     if not 0 < cfg.confidence < 1 or not 0 <= cfg.foreign <= 1:
         raise ValueError(
-            f"confidence={cfg.confidence} foreign={cfg.foreign}: expected shares, 0.95 and 0.02"
+            f"confidence={cfg.confidence} foreign={cfg.foreign}: expected shares, 0.95 and 0.05"
         )
     if cfg.mpp is not None and not cfg.mpp > 0:
         raise ValueError(f"mpp={cfg.mpp}: expected micrometres per pixel, such as 0.25")
@@ -95,12 +88,7 @@ def _write(
     counts = output / f"{files.name}.json"
     if counts.resolve() == files.source.resolve():
         raise ValueError(f"{counts} would overwrite what it is counted from: give another output=")
-    write_ihc_scoring(counts, scored.scoring)
-    if scored.mask is not None:
-        write_png(output / f"{files.name}_SegRefined.png", refined(scored.mask))
-        if scored.original is not None:
-            drawn = overlay(scored.original, scored.mask)
-            write_png(output / f"{files.name}_SegOverlaid.png", drawn)
+    write_scored(output, files.name, scored)
     for write in writers:
         write(output, scored.counted)
     own = (output / "cells" / f"{files.name}.json").resolve() == files.source.resolve()

@@ -10,19 +10,19 @@ from typing import Any, Literal
 import numpy as np
 
 from histoseg.annotations import read_cell_records
-from histoseg.contracts import Array, Nuclei, Predicted, Prediction, SlidePrediction
+from histoseg.contracts import Array, Instances, Nuclei, Predicted, Prediction, SlidePrediction
 from histoseg.engine.seg_files import SegFiles
 from histoseg.errors import ContractError, UnreadableFileError
 from histoseg.ops.ihc_scoring import IHCScoring
-from histoseg.postprocess import CellCalls, DeepLIIFCells, FoundCells
+from histoseg.ops.seg_colours import unlike_seg
+from histoseg.postprocess import DeepLIIFCells, FoundCells
 from histoseg.postprocess.deepliif_cells import LARGEST
-from histoseg.postprocess.deepliif_drawing import class_mask, filled
-from histoseg.postprocess.deepliif_pixels import CLASSES, GREEN_MOST, POSITIVE
+from histoseg.postprocess.deepliif_drawing import class_mask, filled, overlay, refined
+from histoseg.postprocess.deepliif_pixels import CLASSES
 from histoseg.slides.image import read_image
+from histoseg.writers import write_ihc_scoring, write_png
 
 COLOURS = ((255, 0, 0), (0, 0, 255))
-COLOURED = 80
-"""Red and blue beyond which, on green, a pixel is of no class: it is near white or grey."""
 
 
 @dataclass(frozen=True)
@@ -81,25 +81,72 @@ def _of_picture(
                 " images, or one was resized; give the right one by marker= or original="
             )
     _refuse_without(files, cells)
-    found = cells.find_in(seg, marker, original)
-    everything = found.nuclei()
-    calls = cells.settle([everything], found.marker_counts)
-    called = cells.called(found, calls)
-    image = seg if original is None else original
-    whole = Prediction(
-        files.name, image, found.instances, CLASSES, COLOURS, mpp,
-        measures=found.measures, source=files.original or files.source,
+    return score_pictures(
+        cells,
+        Prediction(
+            files.name, seg if original is None else original, Instances.none(*seg.shape[:2]),
+            CLASSES, COLOURS, mpp, source=files.original or files.source,
+        ),
+        seg,
+        marker=marker,
+        original=original,
     )  # fmt: skip
+
+
+def score_pictures(
+    cells: DeepLIIFCells,
+    image: Prediction,
+    seg: Array,
+    *,
+    marker: Array | None = None,
+    original: Array | None = None,
+) -> ScoredCells:
+    """Find the cells of a Seg picture and count them.
+
+    Args:
+        cells: With the thresholds.
+        image: What is known of the image besides its cells.
+        seg: (H, W, 3), uint8.
+        marker: Marker picture, likewise.
+        original: Brightfield picture, likewise.
+
+    Raises:
+        ValueError: If a threshold lacks its picture.
+    """
+    found = cells.find_in(seg, marker, original)
+    calls = cells.settle([found.nuclei()], found.marker_counts)
+    called = cells.called(found, calls)
     keep = calls.keep(found.measures)
     measures = {name: values[keep] for name, values in found.measures.items()}
     return ScoredCells(
-        scoring=_scoring(called.semantic, calls, cells.seg_thresh),
-        counted=replace(whole, instances=called, measures=measures),
-        above_noise=whole,
+        scoring=calls.scoring(called.semantic, cells.seg_thresh),
+        counted=replace(image, instances=called, measures=measures),
+        above_noise=replace(image, instances=found.instances, measures=found.measures),
         settings=_settings(cells, found),
         original=original,
         mask=class_mask(called.labels, called.semantic, found.covered),
     )
+
+
+def write_scored(folder: Path, name: str, scored: ScoredCells) -> list[Path]:
+    """Write counts and drawings under the original's names.
+
+    Args:
+        folder: Of all results; the files are ``{name}.json`` and, where there is a mask,
+            ``{name}_SegRefined.png`` and ``{name}_SegOverlaid.png`` in it.
+        name: Of the image.
+        scored: Of the image.
+
+    Raises:
+        OSError: If one cannot be written.
+    """
+    files = [write_ihc_scoring(folder / f"{name}.json", scored.scoring)]
+    if scored.mask is not None:
+        files.append(write_png(folder / f"{name}_SegRefined.png", refined(scored.mask)))
+        if scored.original is not None:
+            drawn = overlay(scored.original, scored.mask)
+            files.append(write_png(folder / f"{name}_SegOverlaid.png", drawn))
+    return files
 
 
 def _of_records(
@@ -132,7 +179,7 @@ def _of_records(
         mask = class_mask(kept, counted.semantic, labels > 0)
     seg_thresh = settings.get("seg_thresh")
     return ScoredCells(
-        scoring=_scoring(counted.semantic, calls, seg_thresh),
+        scoring=calls.scoring(counted.semantic, seg_thresh),
         counted=_streamed(files, size, counted, mpp),
         above_noise=_streamed(files, size, everything, mpp),
         settings=settings,
@@ -142,17 +189,12 @@ def _of_records(
 
 
 def _refuse_other_colours(seg: Array, path: Path, foreign: float) -> None:
-    red, green, blue = np.moveaxis(seg, -1, 0)
-    if seg.any() and np.array_equal(red, green) and np.array_equal(green, blue):
-        raise ContractError(
-            f"{path} is grey; a Seg picture is red (positive), blue (negative) and green (border)"
-        )
-    none = (green > GREEN_MOST) & (np.minimum(red, blue) > COLOURED)
-    share = float(none.mean())
+    share = unlike_seg(seg)
     if share > foreign:
         raise ContractError(
-            f"{path}: {100 * share:.1f} % of its pixels are no red, green, blue or black, expected"
-            f" at most {100 * foreign:g} %: it is no Seg picture (foreign= allows more)"
+            f"{path}: {100 * share:.1f} % of its pixels are no red (positive), blue (negative),"
+            f" green (border) or black, expected at most {100 * foreign:g} %: it is no Seg picture"
+            " (foreign= allows more)"
         )
 
 
@@ -176,18 +218,6 @@ def _stored_marker(settings: Mapping[str, Any], path: Path) -> int:
             f"{path} does not say default_marker_thresh: give a number, cells.marker_thresh=150"
         )
     return value
-
-
-def _scoring(semantic: Array, calls: CellCalls, seg_thresh: int | None) -> IHCScoring:
-    positive = int((semantic == POSITIVE).sum())
-    return IHCScoring.of(
-        positive,
-        len(semantic) - positive,
-        seg_thresh=seg_thresh,
-        size_thresh=calls.size_thresh,
-        size_thresh_upper=calls.size_thresh_upper,
-        marker_thresh=calls.marker_thresh,
-    )
 
 
 def _settings(cells: DeepLIIFCells, found: FoundCells) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from histoseg.contracts import Maps, Sample
+from histoseg.contracts import Array, Maps, Sample
 from histoseg.losses import GANLoss
 from histoseg.losses.gan import Kind
 from histoseg.modules.adversarial import AdversarialModule, check_tile, signed, unsigned
@@ -22,6 +23,8 @@ from histoseg.modules.stored_networks import load_checkpoint
 from histoseg.networks.deepliif import SEG, shares
 from histoseg.networks.deepliif import DeepLIIF as Network
 from histoseg.ops.crop import centre_crop
+from histoseg.ops.deepliif_names import their_name
+from histoseg.ops.seg_colours import strip_panels
 from histoseg.postprocess.decoder import Decoder
 from histoseg.weights.deepliif import DeepLIIFFolder
 
@@ -157,6 +160,19 @@ class DeepLIIF(AdversarialModule):
             total = total + weight * terms[name]
         return {"loss": total, **terms}
 
+    def unfit(self, image: Array) -> str:
+        """Why an image (H, W, 3), uint8, is none to translate; empty for one that is."""
+        red, green, blue = image[..., 0], image[..., 1], image[..., 2]
+        if np.array_equal(red, green) and np.array_equal(green, blue) and np.ptp(red):
+            return "it is grey, and the model translates brightfield pictures in colour"
+        panels = strip_panels(image)
+        if not panels:
+            return ""
+        return (
+            f"it is a strip of {panels} panels, one of which is a Seg picture: give the first panel"
+            " alone, or evaluate with data=deepliif_strips"
+        )
+
     def load_pretrained(self, path: Path) -> None:
         """Load weights of the original or of histoseg.
 
@@ -175,7 +191,8 @@ class DeepLIIF(AdversarialModule):
 
     def folder(self) -> DeepLIIFFolder:
         """What a folder of the original holds of this model."""
-        return folder_of(self.network, self.discriminators, inputs=self.inputs, tile=self.tile)
+        inputs = tuple(map(their_name, self.inputs))
+        return folder_of(self.network, self.discriminators, inputs=inputs, tile=self.tile)
 
     def _answers(self, name: str, picture: Tensor, condition: Tensor, true: Maps) -> Tensor:
         """What discriminators say of an output beside what it was made of."""

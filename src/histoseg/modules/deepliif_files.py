@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from histoseg.errors import CheckpointError
-from histoseg.modules.stored_networks import fill, stored
+from histoseg.modules.stored_networks import fill, layout_of, stored
+from histoseg.networks.deepliif import SEG
 from histoseg.networks.deepliif import DeepLIIF as Network
+from histoseg.ops.deepliif_names import our_name, their_name
 from histoseg.weights.deepliif import DeepLIIFFolder, read_deepliif
-from histoseg.weights.layers import StoredNetwork
+from histoseg.weights.layers import Layout, StoredNetwork
 
 _log = logging.getLogger(__name__)
+_NO_CHOICE = ("inputs", "outputs")  # of a network: they follow from the model's
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    """Say with which settings a model is that of a folder of the original.
+
+    Args:
+        folder: Of ``*_net_G*.pth`` or ``G*.pt``.
+
+    Returns:
+        Values by dotted keys below ``model``: stains, shares, tile, and each network's arguments.
+
+    Raises:
+        FileNotFoundError: If the folder or the file of a network is not there.
+        CheckpointError: If a file is damaged or of another network, or networks differ in size.
+        UnreadableFileError: If ``train_opt.txt`` holds anything but values.
+    """
+    found = read_deepliif(folder)
+    outputs = [our_name(name) for name in found.modalities]
+    settings: dict[str, Any] = {
+        "inputs": [our_name(name) for name in found.inputs],
+        "outputs": [*outputs, SEG] if found.segmenters else outputs,
+        "tile": found.tile,
+        "overlap": found.tile // 4,
+    }
+    if found.segmenters:
+        settings["seg_weights"] = list(found.seg_weights)
+    for what, given in (("translator", found.translators), ("segmenter", found.segmenters)):
+        if given:
+            settings |= _arguments(what, given[0].layout)
+    return settings
 
 
 def load_folder(network: Network, folder: Path, *, tile: int, by_tile: bool) -> None:
@@ -30,8 +64,9 @@ def load_folder(network: Network, folder: Path, *, tile: int, by_tile: bool) -> 
         CheckpointError: If a file is damaged, or the networks are not those configured.
     """
     found = read_deepliif(folder)
-    _fill(network.translators, found.translators, folder, "translators")
-    _fill(network.segmenters, found.segmenters, folder, "segmenters")
+    _fill(network.translators, found.translators, folder, "translator")
+    if network.segmenters:  # else seg is not asked for
+        _fill(network.segmenters, found.segmenters, folder, "segmenter")
     if not by_tile and not all(n.has_statistics for n in (*found.translators, *found.segmenters)):
         raise CheckpointError(
             f"{folder} holds TorchScript files, which have no running statistics: use "
@@ -62,7 +97,7 @@ def folder_of(network: Network, discriminators: nn.ModuleDict, **facts: object) 
     return DeepLIIFFolder(
         translators=tuple(map(stored, network.translators.values())),
         segmenters=tuple(map(stored, network.segmenters.values())),
-        modalities=network.modalities,
+        modalities=tuple(map(their_name, network.modalities)),
         seg_weights=tuple(network.seg_weights.values()),
         translator_critics=tuple(stored(discriminators[name]) for name in network.modalities),
         segmenter_critics=tuple(
@@ -75,8 +110,30 @@ def folder_of(network: Network, discriminators: nn.ModuleDict, **facts: object) 
 def _fill(ours: nn.ModuleDict, theirs: Sequence[StoredNetwork], folder: Path, what: str) -> None:
     if len(ours) != len(theirs):
         raise CheckpointError(
-            f"{folder} has {len(theirs)} {what}, the model {len(ours)} ({', '.join(ours)}): name "
-            "as many modalities in model.outputs, with seg if there are segmenters"
+            f"{folder} has {len(theirs)} {what}s, the model {len(ours)} ({', '.join(ours)}): say "
+            + _typed({key: settings_of(folder)[key] for key in ("inputs", "outputs")})
         )
     for (name, network), given in zip(ours.items(), theirs, strict=True):
-        fill(network, given, f"{folder}: the network for {name}")
+        advice = "say " + _typed(_other(what, given.layout, layout_of(network)))
+        fill(network, given, f"{folder}: the network for {name}", advice)
+
+
+def _arguments(what: str, layout: Layout) -> dict[str, Any]:
+    """Of a network, by dotted keys."""
+    given = {key: value for key, value in vars(layout).items() if key not in _NO_CHOICE}
+    return {
+        f"network.{what}.{key}": value
+        for key, value in {"_target_": f"histoseg.networks.{layout.network}", **given}.items()
+    }
+
+
+def _other(what: str, theirs: Layout, ours: Layout) -> dict[str, Any]:
+    """Arguments of theirs that ours has not; if there are none, they see other panels."""
+    own = _arguments(what, ours)
+    wanted = {k: v for k, v in _arguments(what, theirs).items() if own.get(k) != v}
+    return wanted or {"inputs": [f"input{i + 1}" for i in range(theirs.inputs // 3)]}
+
+
+def _typed(settings: Mapping[str, Any]) -> str:
+    """Settings as they are typed on the command line."""
+    return " ".join(f"model.{key}={value}".replace(" ", "") for key, value in settings.items())

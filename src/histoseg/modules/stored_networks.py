@@ -18,13 +18,16 @@ _NAMES = {"zeros": "zero"}
 _UNSEEN = ("padding", "stem_norm", "down_padding", "sigmoid")  # what no shape tells
 
 
-def fill(network: nn.Module, given: StoredNetwork, what: str) -> None:
+def fill(
+    network: nn.Module, given: StoredNetwork, what: str, advice: str = "set model.network to it"
+) -> None:
     """Load the weights of a file.
 
     Args:
         network: Of the same kind; how strongly it drops out is its own affair.
         given: What the file holds.
         what: The file and the network, for the message.
+        advice: What to do where they differ, likewise.
 
     Raises:
         CheckpointError: If it is another network than the configured one.
@@ -37,7 +40,7 @@ def fill(network: nn.Module, given: StoredNetwork, what: str) -> None:
     if not fits:
         raise CheckpointError(
             f"{what} is {described(given.layout)}, the configured one is "
-            f"{described(layout_of(network))}: set model.network to it"
+            f"{described(layout_of(network))}: {advice}"
         )
     network.load_state_dict(given.weights)
 

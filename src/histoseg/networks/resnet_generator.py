@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from histoseg.networks.blocks.conv3x3 import Conv3x3
 from histoseg.networks.blocks.initial import Initial, small_start
 from histoseg.networks.blocks.norms import (
     Norm,
@@ -127,18 +128,13 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         mode, bias = padding_mode(padding), has_bias(norm)
         self.first, self.second = (
-            conv_norm(
-                nn.Conv2d(channels, channels, 3, padding=1, padding_mode=mode, bias=bias),
-                channels,
-                norm,
-            )
-            for _ in range(2)
+            conv_norm(Conv3x3(channels, channels, mode, bias), channels, norm) for _ in range(2)
         )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = functional.relu(self.first(x), inplace=True)
-        result: Tensor = x + self.second(self.dropout(inner))
+        result: Tensor = self.second(self.dropout(inner)).add_(x)
         return result
 
 

@@ -83,14 +83,14 @@ class UNetGenerator(nn.Module):
         """
         check_image(image, self.inputs, self.multiple, "UNetGenerator")
         skips = [self.down[0](image)]
-        for half in self.down[1:]:
-            skips.append(half(functional.leaky_relu(skips[-1], _SLOPE)))
+        for half in self.down[1:]:  # in place: of what a skip carries, only the positive counts
+            skips.append(half(functional.leaky_relu(skips[-1], _SLOPE, inplace=True)))
         x = skips.pop()
         for level in range(len(self.up) - 1, 0, -1):
-            x = self.up[level](functional.relu(x))
+            x = self.up[level](functional.relu(x, inplace=True))
             x = self.dropout(x) if level in self._dropped else x
             x = torch.cat([skips.pop(), x], dim=1)
-        return torch.tanh(self.up[0](functional.relu(x)))
+        return torch.tanh(self.up[0](functional.relu(x, inplace=True)))
 
 
 def _half(given: int, channels: int, norm: Norm, behind: bool) -> nn.Module:

@@ -37,3 +37,22 @@ def unlike_seg(picture: Array) -> float:
         picture[..., 1], picture[..., 2]
     )
     return 1.0 if gray and picture.any() else float(both.mean())
+
+
+def strip_panels(picture: Array) -> int:
+    """Number of square panels side by side of which one is a Seg picture; 0 for another picture.
+
+    Args:
+        picture: (H, W, 3), uint8.
+
+    Example:
+        >>> tissue, seg = np.full((4, 4, 3), 200, np.uint8), np.zeros((4, 4, 3), np.uint8)
+        >>> seg[1, 1] = POSITIVE
+        >>> strip_panels(np.hstack([tissue, tissue, seg])), strip_panels(np.hstack([tissue] * 3))
+        (3, 0)
+    """
+    height, width = picture.shape[:2]
+    if width <= height or width % height:
+        return 0
+    panels = np.split(picture, width // height, axis=1)
+    return len(panels) * any(p.any() and unlike_seg(p) <= MOST_UNLIKE for p in panels)

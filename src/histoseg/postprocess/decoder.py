@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from histoseg.contracts import Array, Instances, Nuclei
+from histoseg.ops.instances import rows_of
 
 Postprocess = Callable[[Mapping[str, Array]], Instances]
 
@@ -90,6 +91,19 @@ class Decoder:
         }
         return frozenset(kind for kind, is_there in there.items() if is_there)
 
+    def with_image(self, maps: Mapping[str, Array], image: Array) -> Mapping[str, Array]:
+        """Maps with the image among them where the post-process looks at it.
+
+        Args:
+            maps: Of a picture or region.
+            image: (H, W, 3), uint8. What the network saw.
+        """
+        name = getattr(self.postprocess, "image_map", None)
+        if name is None:
+            return maps
+        seen = np.moveaxis(image, -1, 0).astype(np.float32)
+        return {**maps, name: seen.round() / np.float32(255)}
+
     def __call__(self, maps: Mapping[str, Array], *, settle: bool = True) -> Decoded:
         """Read the maps of one picture or region.
 
@@ -130,17 +144,6 @@ def _called(
 ) -> tuple[Instances, dict[str, Array]]:
     """The objects that thresholds leave, with the class that they give them."""
     left = calls(Nuclei.of(found, measures))
-    rows = np.searchsorted(found.ids, left.ids)
-    number = np.zeros(int(found.labels.max(initial=0)) + 1, np.int32)
-    number[left.ids] = left.ids
-    kept = replace(
-        found,
-        labels=number[found.labels],
-        ids=found.ids[rows],
-        semantic=left.semantic,
-        score=left.score,
-        centroid_xy=found.centroid_xy[rows],
-        box_xyxy=found.box_xyxy[rows],
-        contour_xy=tuple(found.contour_xy[row] for row in rows),
-    )
+    some = rows_of(found, np.isin(found.ids, left.ids))
+    kept = replace(some, semantic=left.semantic, score=left.score)
     return kept, dict(left.measures)

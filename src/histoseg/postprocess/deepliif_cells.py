@@ -113,6 +113,11 @@ class DeepLIIFCells:
         """Whether cells are classed by optical density."""
         return self.od_thresh_lower is not None or self.od_thresh_upper is not None
 
+    @property
+    def image_map(self) -> str | None:
+        """Under which name the image itself has to be among the maps; None if it is not needed."""
+        return self.original if self.uses_density else None
+
     def __call__(self, maps: Mapping[str, Array]) -> Instances:
         """Find the cells of a whole picture.
 

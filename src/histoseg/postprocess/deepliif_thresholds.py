@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from histoseg.contracts import Array, Nuclei
+from histoseg.ops.ihc_scoring import IHCScoring
 from histoseg.postprocess.deepliif_pixels import NEGATIVE, POSITIVE
 
 POINTS = 500  # at which the density of sizes is taken
@@ -136,6 +137,23 @@ class CellCalls:
         if self.od_thresh_upper is not None:
             kinds[_measure(measures, "od") > self.od_thresh_upper] = NEGATIVE
         return kinds
+
+    def scoring(self, semantic: Array, seg_thresh: int | None) -> IHCScoring:
+        """Counts of cells that were called, with the thresholds.
+
+        Args:
+            semantic: Class of each cell that counts, (N,).
+            seg_thresh: With which they were found; None where unknown.
+        """
+        positive = int((semantic == POSITIVE).sum())
+        return IHCScoring.of(
+            positive,
+            len(semantic) - positive,
+            seg_thresh=seg_thresh,
+            size_thresh=self.size_thresh,
+            size_thresh_upper=self.size_thresh_upper,
+            marker_thresh=self.marker_thresh,
+        )
 
 
 def _measure(measures: Mapping[str, Array], name: str) -> Array:

@@ -61,6 +61,8 @@ def decode(task: DecodeTask) -> Done:
     """
     with measured() as cost:
         maps = {name: m for name, m in task.maps.items() if name != IMAGE}
+        if IMAGE in task.maps:
+            maps = dict(task.decoder.with_image(maps, np.moveaxis(task.maps[IMAGE], 0, -1)))
         decoded = task.decoder(maps, settle=False)
         found, measures = decoded.instances, dict(decoded.measures)
         if found is None:

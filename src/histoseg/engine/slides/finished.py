@@ -47,3 +47,19 @@ def recall(path: Path, stamp: str) -> Row | None:
         return None
     row: Row = record["row"]
     return row if fits else None
+
+
+def results_in(folder: Path) -> set[Path]:
+    """Files that earlier runs left in an output folder, as their records say.
+
+    Args:
+        folder: Of records; files are named as seen from the folder above it.
+    """
+    found: set[Path] = set()
+    for path in folder.glob("*.json"):
+        try:
+            files = json.loads(path.read_bytes())["files"]
+            found |= {(folder.parent / name).resolve() for name in files}
+        except (OSError, ValueError, KeyError, TypeError):  # the picture will be done again
+            continue
+    return found

@@ -12,6 +12,7 @@ from histoseg.engine.slides.finished import recall, remember
 from histoseg.engine.slides.pictures import Picture
 from histoseg.engine.slides.settings import PARTS, Settings
 from histoseg.engine.slides.stamps import hash_of, stamp_of_slide
+from histoseg.errors import UnreadableFileError
 from histoseg.slides import SlideEntry
 
 
@@ -39,12 +40,16 @@ class PictureRun:
 
         Raises:
             OSError: If results cannot be written.
+            UnreadableFileError: If it is none that the model takes.
         """
         began = time.perf_counter()
         record = self.settings.output / PARTS / f"{self.entry.name}.json"
         known = recall(record, self._stamp)
         if known is not None:
             return {**known, "state": "skipped"}
+        unfit = getattr(self.settings.module, "unfit", None)
+        if unfit is not None and (why := unfit(self.picture.pixels)):
+            raise UnreadableFileError(f"{self.entry.path}: {why}")
         prediction = predict_image(
             self.settings.module,
             self.picture.pixels,

@@ -5,9 +5,32 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TypeVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from typing_extensions import override
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+class TileNorm(nn.InstanceNorm2d):
+    """An instance norm that is fast on a processor too.
+
+    There torch's own takes ten times as long as its batch norm if channels lie last, so each tile
+    goes through a batch norm, which is the same.
+    """
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        if input.device.type != "cpu" or torch.is_grad_enabled():
+            return super().forward(input)
+        tiles = [
+            functional.batch_norm(
+                tile, None, None, self.weight, self.bias, training=True, eps=self.eps
+            )
+            for tile in torch.split(input, 1)
+        ]
+        return tiles[0] if len(tiles) == 1 else torch.cat(tiles)
 
 
 def with_tile_statistics(network: Network) -> Network:
@@ -19,8 +42,8 @@ def with_tile_statistics(network: Network) -> Network:
         network: A network with batch norms of two dimensions; it stays as it is.
 
     Returns:
-        A network in evaluation with `torch.nn.InstanceNorm2d` instead. It shares all weights with
-        ``network``, also when those change; its state has no running statistics.
+        A network in evaluation with `TileNorm` instead. It shares all weights with ``network``,
+        also when those change; its state has no running statistics.
 
     Source:
         nadeemlab/DeepLIIF, which drops the running statistics before it predicts.
@@ -32,7 +55,7 @@ def with_tile_statistics(network: Network) -> Network:
 
 def _swapped(module: nn.Module) -> nn.Module:
     if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
-        instance = nn.InstanceNorm2d(module.num_features, eps=module.eps)
+        instance = TileNorm(module.num_features, eps=module.eps)
         instance.affine = module.affine
         instance.weight, instance.bias = module.weight, module.bias
         return instance
