@@ -30,8 +30,8 @@ def test_a_checkpoint_becomes_a_folder_of_the_original(composed: Compose, tmp_pa
     ckpt, folder = trained(composed, "deepliif", tmp_path), tmp_path / "official"
     assert exporting(composed, "deepliif", f"ckpt={ckpt}", f"output={folder}") == folder
     found = read_deepliif(folder, critics=True)
-    assert (found.tile, found.inputs) == (64, ("ihc",))
-    assert found.modalities == ("hematoxylin", "dapi", "lap2", "marker")
+    assert (found.tile, found.inputs) == (64, ("IHC",))
+    assert found.modalities == ("Hema", "DAPI", "Lap2", "Marker")
     assert found.seg_weights == pytest.approx((0.25, 0.15, 0.25, 0.1, 0.25))
     weights = torch.load(ckpt, weights_only=True)["state_dict"]
     for side, stored in (
