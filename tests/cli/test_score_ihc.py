@@ -176,7 +176,7 @@ def test_pictures_elsewhere_are_found_by_stem(
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("tissue", "no red, green, blue or black"),
+        ("tissue", "it is no Seg picture"),
         ("grey", "100.0 % of its pixels"),
         ("marker", "different images"),
         ("cut", "cut short"),
