@@ -286,6 +286,24 @@ def test_several_inputs_are_seen_together(composed: Compose, batch: Any) -> None
 
 
 @pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        (None, [0.25, 0.15, 0.25, 0.10, 0.25]),
+        ("training", [0.25, 0.15, 0.25, 0.10, 0.25]),
+        ("published_v1_2", [0.5, 0, 0, 0, 0.5]),
+        ("uniform", None),
+    ],
+)
+@pytest.mark.parametrize("verb", ["train", "evaluate", "predict"])
+def test_shares_are_the_same_for_every_verb(
+    verb: str, preset: str | None, expected: list[float] | None, composed: Compose
+) -> None:
+    chosen = [f"model/seg_weights={preset}"] if preset else []
+    cfg = composed(verb, "model=deepliif", "data=deepliif_strips", *chosen)
+    assert cfg.model.seg_weights == expected
+
+
+@pytest.mark.parametrize(
     ("more", "why"),
     [
         ("model.seg_weights=[0.5,0.5]", "expected 5, for ihc, hematoxylin"),

@@ -12,9 +12,11 @@ import torch
 from omegaconf import DictConfig, open_dict
 
 from conftest import ROOT, Compose, tiny_overrides
+from fakes import deepliif_strips as strips
 from histoseg.engine import checkpoint
 from histoseg.engine.evaluate import evaluate
 from histoseg.engine.train import train
+from histoseg.errors import DatasetNotFoundError
 from smoke.test_training import losses, same, wait_for, weights
 
 MODELS = ["deepliif", "ihc_generator"]
@@ -36,6 +38,18 @@ def small(composed: Compose, model: str, *more: str) -> DictConfig:
     return composed("train", f"model={model}", *SMALL, *more, tiny=model)
 
 
+def test_a_missing_test_split_is_said_before_the_training(
+    tmp_path: Path, composed: Compose
+) -> None:
+    root = strips.write(tmp_path / "strips")
+    (root / "test" / "d.png").unlink()
+    data = ["data=deepliif_strips", f"data.dataset.root={root}"]
+    cfg = composed("train", "model=deepliif", *data, "data.num_workers=0", tiny="deepliif")
+    with pytest.raises(DatasetNotFoundError, match=r"test holds no strip"):
+        train(cfg)
+    assert not Path(cfg.paths.run).exists()
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_run_leaves_pictures_and_scores_of_each_stain(model: str, composed: Compose) -> None:
     cfg = small(composed, model)
@@ -55,6 +69,8 @@ def test_a_run_leaves_pictures_and_scores_of_each_stain(model: str, composed: Co
     if model == "deepliif":
         assert {"test/pq", "test/rmse_total", "test/seg_dice"} <= set(scores)
         assert (run / "test" / "images.csv").is_file()
+    assert train(cfg) == best  # again, where all is done
+    assert not (run / "best.part").exists()
     args = [f"model={model}", *SMALL[:5], f"ckpt={run}", f"paths.run={run / 'again'}"]
     again = composed("evaluate", *args, tiny=model)
     found = evaluate(again)

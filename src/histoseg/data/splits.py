@@ -156,7 +156,10 @@ def _counts(total: int, fractions: Mapping[str, float]) -> dict[str, int]:
     if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-6:
         raise ValueError(f"fractions {dict(fractions)} must be positive and add up to 1")
     if total < len(fractions):
-        raise ValueError(f"{total} groups cannot fill the {len(fractions)} splits {[*fractions]}")
+        raise ValueError(
+            f"{total} groups cannot fill the {len(fractions)} splits {[*fractions]}: bring more "
+            "groups, or leave a split out of the fractions"
+        )
     quotas = {split: share * total for split, share in fractions.items()}
     counts = {split: max(1, int(quota + 1e-9)) for split, quota in quotas.items()}
     while sum(counts.values()) != total:

@@ -45,9 +45,14 @@ def train(cfg: DictConfig) -> float | None:
 
     Returns:
         The best monitored value of the last phase, for sweeps; None if nothing was monitored.
+
+    Raises:
+        DatasetNotFoundError: Before anything is trained, if the test split is not there.
     """
     name_classes(cfg)
     check_contract(cfg)
+    if rank() == 0:
+        _open_test_split(cfg)
     keep_freed_memory()
     run = Path(cfg.paths.run)
     if rank() == 0:
@@ -60,6 +65,13 @@ def train(cfg: DictConfig) -> float | None:
     *_, last = phases(cfg)
     best: float | None = json.loads((Path(last.paths.phase) / "done.json").read_text())["score"]
     return best
+
+
+def _open_test_split(cfg: DictConfig) -> None:
+    """Hear that the split of the end is not there before the training, not after it."""
+    data = instantiate(cfg.data)
+    if cfg.test and "test" in data.splits:
+        data.records("test")
 
 
 def fit(cfg: DictConfig, init: Path | None, *, last_phase: bool) -> Path | None:
@@ -175,6 +187,7 @@ def _copy(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, part)
     part.replace(target)
+    part.unlink(missing_ok=True)  # two links to one file stay both
 
 
 def _say_where(run: Path) -> None:
