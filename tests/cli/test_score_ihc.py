@@ -54,6 +54,15 @@ def slides(tmp_path: Path) -> Path:
     return folder
 
 
+def test_pictures_as_our_predictions_are_called_are_found(histoseg_: Call, tmp_path: Path) -> None:
+    picture = seg_picture(SIZE, 10, 30, 0, specks=20)
+    write(tmp_path / "out" / "stains" / "a_seg.png", picture)
+    write(tmp_path / "out" / "stains" / "a_marker.png", marker_picture(picture))
+    said = histoseg_("score_ihc", "input=out/stains", "cells.marker_thresh=default")
+    assert said.code == 0, said.err
+    assert json.loads((tmp_path / "ihc_scores" / "a.json").read_text())["num_total"] == 40
+
+
 def test_counts_and_all_files(histoseg_: Call, slides: Path, tmp_path: Path) -> None:
     said = histoseg_("score_ihc", "input=seg")
     assert said.code == 0, said.err

@@ -267,6 +267,7 @@ def test_without_seg_there_are_no_cells_and_without_modalities_only_cells(
     plain = build(composed, "model.outputs=[dapi]", "model.seg_weights=null")
     assert plain.decoder.kinds == {"stains"}
     assert plain.classes == ()
+    assert list(plain.val_scores) == ["val/stains"]
     assert set(plain.losses(batch, plain(batch))) == {"loss", "l1", "gan_dapi", "l1_dapi"}
     only = build(composed, "model.outputs=[seg]", "model.seg_weights=null")
     assert only.network.seg_weights == {"ihc": 1.0}

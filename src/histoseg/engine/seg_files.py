@@ -12,11 +12,11 @@ from histoseg.errors import DatasetNotFoundError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 PACKED = (".json", ".json.gz")
-SEG = re.compile(r"(?P<stem>.+)_(Seg|fake_B_5|fake_B_S)", re.DOTALL)
+SEG = re.compile(r"(?P<stem>.+)_(Seg|seg|fake_B_5|fake_B_S)", re.DOTALL)
 MADE = re.compile(r".+_(SegOverlaid|SegRefined)", re.DOTALL)
 """What we and the original draw of a Seg picture: never taken for one of a folder or pattern."""
 BESIDE = {
-    "marker": re.compile(r"(?P<stem>.+)_(Marker|mod\d+-Marker|fake_B_4)", re.DOTALL),
+    "marker": re.compile(r"(?P<stem>.+)_(Marker|marker|mod\d+-Marker|fake_B_4)", re.DOTALL),
     "original": re.compile(r"(?P<stem>.+?)(_real_A)?", re.DOTALL),
 }
 HEAD = 4096  # bytes of a JSON that tell what it is
@@ -49,8 +49,9 @@ def seg_files(source: str, marker: str | None, original: str | None) -> list[Seg
 
     Args:
         source: A Seg picture or cell records, whatever the name; a folder, of which the pictures
-            called ``_Seg``, ``_fake_B_5`` or ``_fake_B_S`` are taken, or else the cell records; or
-            a pattern, of which the same is taken or, where no name says it, every picture.
+            called ``_Seg``, ``_seg`` as our predictions are, ``_fake_B_5`` or ``_fake_B_S`` are
+            taken, or else the cell records; or a pattern, of which the same is taken or, where no
+            name says it, every picture.
         marker: Picture, or folder of them by stem; None to look beside the Seg picture.
         original: Likewise.
 

@@ -40,7 +40,7 @@ class DeepLIIF(AdversarialModule):
         discriminator: Recipe of a network, given ``inputs``, its channels.
         inputs: Stains that are translated.
         outputs: Stains that are made; ``seg`` is painted by the segmenters, and where it is not
-            asked for there are neither segmenters nor cells.
+            asked for there are neither segmenters nor cells, nor scores of cells.
         seg_weights: Shares of the segmenters, see the network.
         generator_weights: Factors of what each output costs the generators, in the order of
             ``outputs``; None for equal ones. They add up to 1.
@@ -89,7 +89,9 @@ class DeepLIIF(AdversarialModule):
                 inputs=3 + (channels if name == made.base else 3)
             )
         if SEG not in outputs:
-            facts |= {"classes": (), "colours": (), "postprocess": None}
+            # scores of pictures name their stains; what is left are those of cells
+            scores = {n: m for n, m in facts["metrics"].items() if hasattr(m, "stains")}
+            facts |= {"classes": (), "colours": (), "postprocess": None, "metrics": scores}
         super().__init__(made, judges, inputs=inputs, outputs=outputs, **facts)
         self.network: Network
         made.every = keep_segs
