@@ -23,7 +23,7 @@ lint: setup ## style and types
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-test: lint ## lint, types and every test (about 5 minutes on 2 cores)
+test: lint ## lint, types and every test (about 10 minutes on 2 cores)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist worksteal
 
 test-slow: setup ## the tests that take minutes each

@@ -22,6 +22,7 @@ from _untrained import untrained
 from hydra import compose, initialize_config_dir
 
 from fakes import big_slide
+from histoseg.cli.arguments import checkpoint_command
 from histoseg.cli.conf import CONF
 from histoseg.contracts import Array
 from histoseg.engine.memory import keep_freed_memory
@@ -46,7 +47,8 @@ def main() -> None:
         big_slide.write(slide, side, share=1.0)
         with initialize_config_dir(CONF, version_base="1.3"):
             given = [f"ckpt={network}", f"input={slide}", "tissue=none", "accelerator=cpu"]
-            cfg = compose("predict", [*given, f"workers={workers}", "rank=0", "ranks=1"])
+            given += [f"workers={workers}", "rank=0", "ranks=1"]
+            cfg = compose("predict", checkpoint_command(given))
             cfg.output, cfg.writers = str(folder / "out"), {}
             settings = slide_settings(cfg, load(cfg))
         tiles = all_tiles(slide, settings)

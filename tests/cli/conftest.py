@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 import histoseg.cli
 from conftest import ROOT, tiny_overrides
@@ -108,3 +109,10 @@ def hovernet_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert said.code == 0, said.err
     return folder / "run"
+
+
+@pytest.fixture
+def jobs() -> Iterator[None]:
+    """Processes of joblib that end with the test: it keeps them, in the folder of that test."""
+    yield
+    get_reusable_executor().shutdown(wait=True)

@@ -55,6 +55,7 @@ def test_two_processes_of_one_command(
     assert not list((tmp_path / "two").glob("*rank*"))
 
 
+@pytest.mark.usefixtures("jobs")
 def test_jobs_of_hydra_side_by_side(
     histoseg_: Call, run: Path, one: dict[str, str], tmp_path: Path
 ) -> None:

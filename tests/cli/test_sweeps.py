@@ -81,6 +81,7 @@ def test_a_mistake_in_a_sweep_is_answered_in_one_paragraph(histoseg_: Call) -> N
     assert "data.tile=32" in said.err, "which of the jobs"
 
 
+@pytest.mark.usefixtures("jobs")
 def test_jobs_run_side_by_side(histoseg_: Call, tmp_path: Path) -> None:
     side_by_side = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     said = histoseg_("train", *QUICK, "-m", "seed=1,2", *side_by_side)

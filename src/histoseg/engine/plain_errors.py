@@ -99,7 +99,8 @@ def _of_configuration(error: HydraException | OmegaConfBaseException) -> str:
     lines = [line for line in lines if not line.strip().startswith(("object_type", "reference_ty"))]
     if isinstance(error, OverrideParseException):
         lines.append("Quote a value with blanks or any of = , ( ) [ ] twice: 'input=\"a (1).png\"'")
-    return "\n".join(lines).rstrip()
+    # a list of one choice a line would scroll the question out of sight
+    return "\n".join(lines).replace("\n\t", " ").rstrip()
 
 
 def _raised_here(error: BaseException) -> bool:
