@@ -33,7 +33,7 @@ from histoseg.engine.slides.slide_run import SlideRun
 from histoseg.slides import Frame, Grid, SlideEntry, open_slide
 from histoseg.writers import write_geojson
 
-SIDE, TURNS, GOAL = 2048, 3, 0.9
+SIDE, TURNS, GOAL = 1312, 2, 0.9
 WIDTH = "model.network.width=32"
 
 
@@ -47,7 +47,7 @@ def main() -> None:
         big_slide.write(slide, side, share=1.0)
         with initialize_config_dir(CONF, version_base="1.3"):
             given = [f"ckpt={network}", f"input={slide}", "tissue=none", "accelerator=cpu"]
-            given += [f"workers={workers}", "rank=0", "ranks=1"]
+            given += [f"workers={workers}", "rank=0", "ranks=1", f"paths.run={folder}"]
             cfg = compose("predict", checkpoint_command(given))
             cfg.output, cfg.writers = str(folder / "out"), {}
             settings = slide_settings(cfg, load(cfg))

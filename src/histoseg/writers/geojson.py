@@ -4,10 +4,11 @@ import gzip
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 import orjson
@@ -19,6 +20,7 @@ from histoseg.writers.files import result_path, whole_file
 
 NAMESPACE = uuid.UUID("6f0e6a3c-3a0e-5b51-9d7c-7f6f3f5b2d10")  # ours; any fixed one would do
 FEATURES = 50  # turned into text together; with more, Python's garbage collector starts to look
+BEHIND = 2**20  # bytes that are written at a time
 LEVEL = 4  # of gzip: twice as fast as 6, a few percent larger
 
 
@@ -58,15 +60,47 @@ def write_geojson(
         file = stack.enter_context(whole_file(path))
         if packed:
             file = stack.enter_context(_gzip(file))
-        file.write(b'{"type":"FeatureCollection","features":[')
+        write = stack.enter_context(_Behind(file)).write
+        write(b'{"type":"FeatureCollection","features":[')
         before = b"\n"
         for features in _features(prediction, origin):
             text = orjson.dumps(features, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
             # quotes within a text are escaped: this is found between features alone
-            file.write(before + text.replace(b'},{"type":"Feature"', b'},\n{"type":"Feature"'))
+            write(before + text.replace(b'},{"type":"Feature"', b'},\n{"type":"Feature"'))
             before = b",\n"
-        file.write(b"\n]}\n")
+        write(b"\n]}\n")
     return path
+
+
+class _Behind:
+    """Writes, and packs, while the next pieces are made."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._thread = file, ThreadPoolExecutor(1)
+        self._last: Future[int] | None = None
+        self._waiting = bytearray()
+
+    def write(self, piece: bytes) -> None:
+        """Take a piece; what failed with earlier ones is raised here."""
+        self._waiting += piece
+        if len(self._waiting) > BEHIND:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._last is not None:
+            self._last.result()
+        self._last = self._thread.submit(self._file.write, self._waiting)
+        self._waiting = bytearray()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._thread:
+            if kind is None:
+                self._hand_over()
+        if kind is None and self._last is not None:
+            self._last.result()
 
 
 def _gzip(file: BinaryIO) -> BinaryIO:
