@@ -44,7 +44,7 @@ demo: setup ## train a narrow HoVer-Net, score it, run it on a real photograph (
 	  "each image" demo/scores/images.csv curves demo/run/metrics.csv tensorboard "tensorboard --logdir demo/run/tensorboard" \
 	  overlay demo/photograph/overlay/ihc.png QuPath demo/photograph/geojson/ihc.geojson
 
-bench: setup ## every benchmark: name, baseline, ours, ratio, goal (docs/performance.md; some minutes on 2 cores)
+bench: setup ## every benchmark: name, baseline, ours, ratio, goal (docs/performance.md; half an hour on 2 cores, each file runs by itself too)
 	@for file in benchmarks/[a-z]*.py; do PYTHONPATH=benchmarks:tests $(PY) $$file; done
 
 clean: ## remove what the commands above made, .venv included
