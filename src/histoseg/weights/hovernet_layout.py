@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from histoseg.errors import CheckpointError
+from histoseg.weights.unlike import unlike
 
 COUNTER = "num_batches_tracked"
 Shapes = dict[str, tuple[int, ...]]
@@ -149,22 +150,10 @@ def _sizes(layout: HoVerNetLayout) -> str:
 
 
 def _check(weights: Mapping[str, Tensor], layout: HoVerNetLayout) -> None:
-    shapes = layout.shapes()
-    missing = [key for key in shapes if key not in weights]
-    unknown = [key for key in weights if key not in shapes]
-    unfit = [
-        f"{key} {tuple(weights[key].shape)} instead of {shape}"
-        for key, shape in shapes.items()
-        if key in weights and tuple(weights[key].shape) != shape
-    ]
-    complaints = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for what, keys in (("missing", missing), ("unknown", unknown), ("of another shape", unfit))
-        if keys
-    ]
+    complaints = unlike(weights, layout.shapes())
     if complaints:
         raise CheckpointError(
-            f"the weights look like {layout}, but of its keys are {'; '.join(complaints)}. "
+            f"the weights look like {layout}, but of its keys are {complaints}. "
             "Give a complete checkpoint of one HoVer-Net"
         )
 

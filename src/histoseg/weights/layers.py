@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from histoseg.errors import CheckpointError
+from histoseg.weights.unlike import unlike
 
 State = dict[str, Tensor]
 Shape = tuple[int, ...]
@@ -193,23 +194,11 @@ def check(layout: Layout, weights: Mapping[str, Tensor]) -> None:
     Raises:
         CheckpointError: If keys or shapes differ; the message names the first.
     """
-    shapes = _shapes(layout)
-    missing = [key for key in shapes if key not in weights]
-    unknown = [key for key in weights if key not in shapes]
-    unfit = [
-        f"{key} {tuple(weights[key].shape)} instead of {shape}"
-        for key, shape in shapes.items()
-        if key in weights and tuple(weights[key].shape) != shape
-    ]
-    complaints = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for what, keys in (("missing", missing), ("unknown", unknown), ("of another shape", unfit))
-        if keys
-    ]
+    complaints = unlike(weights, _shapes(layout))
     if complaints:
         raise CheckpointError(
             f"the weights look like those of {described(layout)}, but of its keys are "
-            f"{'; '.join(complaints)}. Give the complete weights of one network"
+            f"{complaints}. Give the complete weights of one network"
         )
 
 
