@@ -7,8 +7,12 @@ from histoseg.data.deepliif_strips import DeepLIIFStrips as DeepLIIFStrips
 from histoseg.data.draws import Draws as Draws
 from histoseg.data.dsb2018 import DSB2018 as DSB2018
 from histoseg.data.folder import NucleiFolder as NucleiFolder
+from histoseg.data.loading import Loading as Loading
+from histoseg.data.loading_codes import LoadingCodes as LoadingCodes
+from histoseg.data.logit_lighting import LogitLighting as LogitLighting
 from histoseg.data.pannuke import PanNuke as PanNuke
 from histoseg.data.patches import Patches as Patches
+from histoseg.data.perspective_tile import PerspectiveTile as PerspectiveTile
 from histoseg.data.prepared import PreparedNuclei as PreparedNuclei
 from histoseg.data.prepared_points import PreparedPoints as PreparedPoints
 from histoseg.data.sample import to_sample as to_sample

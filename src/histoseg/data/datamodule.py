@@ -56,7 +56,7 @@ class Tiles(Dataset[Sample]):
     def __getitem__(self, draw: Draw | int) -> Sample:
         """Load one item, augment it with the seed of its draw (0 for a plain index), pack it."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
-        record = self._record(item % len(self.records))
+        record = self._record(item % len(self.records), seed)
         if not self.paired and "stains" in record:
             record = self._apart(record, seed)
         if self.needs_donor:
@@ -74,8 +74,10 @@ class Tiles(Dataset[Sample]):
         }
         return apart
 
-    def _record(self, index: int) -> Record:
-        record = self.records[index]
+    def _record(self, index: int, seed: int) -> Record:
+        # records that leave something to chance draw it with the seed of the item
+        drawn = getattr(self.records, "drawn", None)
+        record: Record = self.records[index] if drawn is None else drawn(index, seed)
         if self.normalise is not None and "image" in record:
             record = record.copy()
             record["image"] = self.normalise(record["image"])
@@ -84,7 +86,7 @@ class Tiles(Dataset[Sample]):
     def _donor(self, seed: int) -> Array:
         """The image of any record, drawn apart from the augmentation of the item."""
         index = np.random.default_rng([seed, 1]).integers(len(self.records))
-        record = self._record(int(index))
+        record = self._record(int(index), seed)
         if "image" not in record:
             raise ValueError(
                 "an augmentation takes the colours of another image, and these records have "
@@ -114,6 +116,7 @@ class TileDataModule(pl.LightningDataModule):
         stains: Names of the stains that each record has, in the order to show them; empty for
             data of images.
         label_stains: Those of them that are label pictures.
+        channels: Of the image.
         tile: Side of the square tiles that models get, pixels.
         batch_size: Tiles in a batch, per device.
         tiles_per_image: Random tiles of each training image in an epoch; one is right where
@@ -144,6 +147,7 @@ class TileDataModule(pl.LightningDataModule):
         mpp: float | None = None,
         stains: Sequence[str] = (),
         label_stains: Sequence[str] = (),
+        channels: int = 3,
         tiles_per_image: int = 1,
         sampling: Sampling | None = None,
         num_workers: int = 0,
@@ -161,7 +165,7 @@ class TileDataModule(pl.LightningDataModule):
         self.splits = splits if fold is None else _of_fold(splits, fold)
         self.classes, self.colours, self.mpp = list(classes), colours, mpp
         self.stains, self.label_stains = tuple(stains), tuple(label_stains)
-        self.tile, self.batch_size, self.seed = tile, batch_size, seed
+        self.channels, self.tile, self.batch_size, self.seed = channels, tile, batch_size, seed
         self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self.normalise = normalise

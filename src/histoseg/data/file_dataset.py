@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 from torch.utils.data import Dataset
@@ -53,14 +53,18 @@ class FileDataset(Dataset[Record], ABC):
         Raises:
             UnreadableFileError: If it cannot be read, and with "skip" if no item can.
         """
+        return self.readable(index, self.read)
+
+    def readable(self, index: int, read: Callable[[str], Record]) -> Record:
+        """Read an item by a function, or the next that can be read: see `__getitem__`."""
         start = range(len(self))[index]
         if self.on_error == "raise":
-            return self.read(self.ids[start])
+            return read(self.ids[start])
         for name in self.ids[start:] + self.ids[:start]:
             if name in self.skipped:
                 continue
             try:
-                return self.read(name)
+                return read(name)
             except UnreadableFileError as error:
                 self.skipped.append(name)
                 _log.warning("skipped: %s", error)

@@ -8,6 +8,7 @@ from histoseg.metrics.ihc_scores import IHCScores as IHCScores
 from histoseg.metrics.instance_scores import InstanceScores as InstanceScores
 from histoseg.metrics.lpips import Lpips as Lpips
 from histoseg.metrics.perceptual_scores import PerceptualScores as PerceptualScores
+from histoseg.metrics.pixel_scores import PixelScores as PixelScores
 from histoseg.metrics.point_scores import PointScores as PointScores
 from histoseg.metrics.stain_scores import StainScores as StainScores
 from histoseg.metrics.structure_scores import StructureScores as StructureScores

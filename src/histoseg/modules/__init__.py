@@ -5,4 +5,6 @@ from histoseg.modules.deepliif import DeepLIIF as DeepLIIF
 from histoseg.modules.hovernet import HoVerNet as HoVerNet
 from histoseg.modules.ihc_generator import IHCGenerator as IHCGenerator
 from histoseg.modules.pix2pix import Pix2Pix as Pix2Pix
+from histoseg.modules.pixelshuffle_unet import PixelShuffleUNet as PixelShuffleUNet
 from histoseg.modules.schedules import LinearDecay as LinearDecay
+from histoseg.modules.schedules import OneCycle as OneCycle
