@@ -119,10 +119,12 @@ class Loading:
                 self._told.add(channel)
                 _log.warning("%s: channel %d is empty and read as black", stack.path, channel)
             return np.zeros(plane.shape, np.float32)
-        factor = np.float32(high - low)
-        if low == 0 and self.scale != "percentile" and plane.dtype.kind == "u":
-            return np.divide(plane, factor, dtype=np.float32)
-        scaled = (plane.astype(np.float32) - np.float32(low)) / factor
+        scaled = plane.astype(np.float32)
+        if low != 0:
+            scaled -= np.float32(low)
+        scaled /= np.float32(high - low)
+        if plane.dtype.kind == "u" and self.scale != "percentile":  # within 0 and 1 already
+            return scaled
         return np.clip(scaled, 0, 1, out=scaled)
 
     def _range(self, plane: Array) -> tuple[float, float]:

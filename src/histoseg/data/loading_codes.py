@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -77,18 +77,23 @@ class LoadingCodes(FileDataset):
         self._told = False
         super().__init__(names, on_error)
 
-    def drawn(self, index: int, seed: int) -> Record:
-        """Read an item as training sees it: what is random in its codes is drawn with a seed."""
-        if not self.training:
-            return self[index]
-        read: Callable[[str], Record] = partial(self._read, rng=np.random.default_rng([seed, 4]))
+    def drawn(self, index: int, seed: int, wanted: Collection[str] = provides) -> Record:
+        """Read an item as training sees it: what is random in its codes is drawn with a seed.
+
+        Args:
+            index: As in `FileDataset`.
+            seed: Decides what is random.
+            wanted: Keys that are used; cells are numbered only for those who ask.
+        """
+        rng = np.random.default_rng([seed, 4]) if self.training else None
+        read: Callable[[str], Record] = partial(self._read, rng=rng, wanted=wanted)
         return self.readable(index, read)
 
     def read(self, name: str) -> Record:
         """Read a stack and its mask: see `FileDataset.read`."""
-        return self._read(name, None)
+        return self._read(name, None, self.provides)
 
-    def _read(self, name: str, rng: np.random.Generator | None) -> Record:
+    def _read(self, name: str, rng: np.random.Generator | None, wanted: Collection[str]) -> Record:
         item = self.items[name]
         image = self.loading.read(item.image, rng)
         semantic, white = read_mask(item, len(self.classes))
@@ -96,12 +101,10 @@ class LoadingCodes(FileDataset):
             self._told = True
             _log.warning("%s and maybe others: 255 is taken for class 1", item.mask)
         check_same_size(name, image.shape, semantic.shape, "mask")
-        return Record(
-            image=image,
-            instances=_regions(semantic, len(self.classes)),
-            semantic=semantic,
-            place=Place(name, 0, 0, self.mpp),
-        )
+        record = Record(image=image, semantic=semantic, place=Place(name, 0, 0, self.mpp))
+        if "instances" in wanted:
+            record["instances"] = _regions(semantic, len(self.classes))
+        return record
 
 
 def _regions(semantic: Array, count: int) -> Array:

@@ -91,8 +91,10 @@ class Merge:
     def load(self, draw: Draw) -> Array:
         """Add up those that are kept."""
         kept = [c for c in self.channels if draw.keeps(self.dropout)]
-        total = draw.black()
-        for channel in kept:
+        if not kept:
+            return draw.black()
+        total = draw.plane(kept[0]).copy()
+        for channel in kept[1:]:
             total += draw.plane(channel)
         total /= np.float32(len(self.channels))
         return total

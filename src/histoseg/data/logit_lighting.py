@@ -69,8 +69,9 @@ def _lit(x: Array, shift: float, factor: float) -> Array:
     x = np.clip(x, _LEAST, 1 - _LEAST)
     odds = np.subtract(1, x)
     odds /= x
-    if factor != 1:
-        odds = cv2.pow(odds, factor).reshape(x.shape)
+    if factor != 1:  # OpenCV's logarithm is five times as fast as its power
+        odds = np.multiply(cv2.log(odds), np.float32(factor))
+        odds = cv2.exp(odds, odds).reshape(x.shape)
     odds *= np.float32(np.exp(-shift * factor))
     odds += 1
     return np.reciprocal(odds, out=odds)

@@ -8,7 +8,14 @@ import numpy as np
 
 from histoseg.contracts import Array
 
+_FLAT = 1e-12
 _MOST = 4  # channels that OpenCV warps at once
+_FLIP, _SWAP = np.diag([-1.0, 1.0, 1.0]), np.eye(3)[[1, 0, 2]]
+_SYMMETRIES = [
+    turn @ flip
+    for turn in (np.eye(3), _FLIP @ _SWAP, _FLIP @ np.diag([1.0, -1.0, 1.0]), _SWAP @ _FLIP)
+    for flip in (np.eye(3), _FLIP)
+]
 
 
 class PerspectiveTile(A.DualTransform):  # type: ignore[misc]  # untyped package
@@ -26,6 +33,7 @@ class PerspectiveTile(A.DualTransform):  # type: ignore[misc]  # untyped package
         zoom: Range of the magnification.
         warp: Range of the perspective, in halves of the tile: by how much each of its four sides
             gets longer or shorter, drawn for each.
+        symmetry: Whether the tile is also turned by one of the eight symmetries of the square.
         p: Probability of rotation, zoom and warp, each by itself.
 
     Raises:
@@ -42,6 +50,7 @@ class PerspectiveTile(A.DualTransform):  # type: ignore[misc]  # untyped package
         rotate: tuple[float, float] = (0, 0),
         zoom: tuple[float, float] = (1, 1),
         warp: tuple[float, float] = (0, 0),
+        symmetry: bool = False,
         p: float = 0.75,
     ) -> None:
         super().__init__(p=1)
@@ -50,7 +59,7 @@ class PerspectiveTile(A.DualTransform):  # type: ignore[misc]  # untyped package
                 f"size {size} and zoom {zoom} must be positive, and warp {warp} between -1 and 1"
             )
         self.size, self.cover, self.share = size, cover, p
-        self.rotate, self.zoom, self.warp = rotate, zoom, warp
+        self.rotate, self.zoom, self.warp, self.symmetry = rotate, zoom, warp, symmetry
 
     def get_params_dependent_on_data(
         self, params: dict[str, Any], data: dict[str, Any]
@@ -70,6 +79,8 @@ class PerspectiveTile(A.DualTransform):  # type: ignore[misc]  # untyped package
             change[:2] /= uniform(*self.zoom)
         if random() < self.share:
             change = change @ _tilted(*(uniform(*self.warp) for _ in range(4)))
+        if self.symmetry:
+            change = change @ _SYMMETRIES[self.py_random.randrange(len(_SYMMETRIES))]
         half = self.size / 2
         to_frame = np.array([[1, 0, 0.5 - half], [0, 1, 0.5 - half], [0, 0, half]]) / half
         to_cut = np.array([[half, 0, half + left], [0, half, half + top], [0, 0, 1]])
@@ -89,13 +100,10 @@ class PerspectiveTile(A.DualTransform):  # type: ignore[misc]  # untyped package
         return self._cut(mask, matrix, cv2.INTER_NEAREST)
 
     def _cut(self, array: Array, matrix: Array, how: int) -> Array:
-        warped = cv2.warpPerspective(
-            array,
-            matrix,
-            (self.size, self.size),
-            flags=how | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        flags, size = how | cv2.WARP_INVERSE_MAP, (self.size, self.size)
+        affine = bool((np.abs(matrix[2, :2]) < _FLAT).all())
+        warp, part = (cv2.warpAffine, matrix[:2]) if affine else (cv2.warpPerspective, matrix)
+        warped = warp(array, part, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(warped).reshape(self.size, self.size, *array.shape[2:])
 
 

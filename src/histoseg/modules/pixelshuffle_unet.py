@@ -83,6 +83,11 @@ class PixelShuffleUNet(Module):
         self.network.freeze_encoder(freeze_encoder)
 
     @property
+    def learns(self) -> frozenset[str]:
+        """Maps that training tiles have to have; objects are only scored."""
+        return frozenset({"semantic" if self.classes else "instances"})
+
+    @property
     @override
     def decoder(self) -> Decoder:
         return Decoder(self.postprocess, semantic="classes" if self.classes else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,8 +67,7 @@ class Stack:
                 f"{channel} is asked for: choose other codes, or another stack"
             )
         try:
-            with _reopened(self._tiff):
-                return self._read(channel)
+            return self._read(channel)
         except Exception as error:  # codecs let anything through
             raise UnreadableFileError(
                 f"{self.path}: channel {channel} cannot be read: {error}"
@@ -89,7 +87,9 @@ class Stack:
         if not self.size:
             raise UnreadableFileError(f"{self.path} has axes {axes}; expected rows and columns")
         self.channels = 1 if axis is None else int(shape[axis])
-        self._pages = [page.aspage() if page is not None else None for page in series.pages]
+        if any(page is None for page in series.pages):
+            raise UnreadableFileError(f"{self.path} lacks pages that its header names: export it again")
+        self._pages = [page.aspage() for page in series.pages]
         self._axis = axis
         if len(self._pages) == 1 and self.channels > 1:  # all channels in a page, or behind it
             self._series = None if first.ndim == 3 else series
@@ -100,20 +100,31 @@ class Stack:
             )
 
     def _read(self, channel: int) -> Array:
-        if len(self._pages) > 1 or self.channels == 1:
-            page = self._pages[channel]
-            if page is None:
-                raise ValueError("the page is missing")
-            plane = page.asarray(squeeze=True)
-            return plane.reshape(self.size)
-        if self._series is not None:  # pixels of all channels lie behind the only page
-            where = self._series.dataoffset + channel * self.size[0] * self.size[1] * (
-                self._series.dtype.itemsize
-            )
-            kind = self._series.dtype.newbyteorder(self._tiff.byteorder)
-            plane = np.fromfile(self.path, kind, self.size[0] * self.size[1], offset=where)
-            return plane.reshape(self.size).astype(self._series.dtype, copy=False)
-        return np.ascontiguousarray(self._pages[0].asarray().take(channel, axis=self._axis))
+        if len(self._pages) == 1 and self.channels > 1:
+            if self._series is None:
+                plane = self._decoded(self._pages[0]).take(channel, axis=self._axis)
+                return np.ascontiguousarray(plane)
+            start, kind = int(self._series.dataoffset), self._series.dtype  # behind the only page
+            return self._raw(start + channel * self.size[0] * self.size[1] * kind.itemsize, kind)
+        page = self._pages[channel]
+        if page.is_contiguous and not page.fillorder == 2:
+            return self._raw(page.dataoffsets[0], page.dtype)
+        return self._decoded(page).reshape(self.size)
+
+    def _raw(self, start: int, kind: Any) -> Array:
+        """Pixels that lie in the file as they are: no need to ask tifffile."""
+        stored = np.dtype(kind).newbyteorder(self._tiff.byteorder)
+        count = self.size[0] * self.size[1]
+        plane = np.fromfile(self.path, stored, count, offset=start)
+        return plane.reshape(self.size).astype(kind, copy=False)
+
+    def _decoded(self, page: Any) -> Array:
+        file = self._tiff.filehandle
+        file.open()
+        try:
+            return np.asarray(page.asarray(maxworkers=1))
+        finally:
+            file.close()
 
 
 class Stacks:
@@ -172,12 +183,3 @@ def _size(shape: tuple[int, ...]) -> tuple[int, int]:
     if len(shape) != 2:
         raise UnreadableFileError(f"pages of shape {shape}; expected one plane a page")
     return int(shape[0]), int(shape[1])
-
-
-@contextmanager
-def _reopened(tiff: Any) -> Any:
-    tiff.filehandle.open()
-    try:
-        yield
-    finally:
-        tiff.filehandle.close()
