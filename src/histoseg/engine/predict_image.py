@@ -18,6 +18,7 @@ from histoseg.ops.instances import instances_from_labels
 from histoseg.ops.stain_means import stain_means
 from histoseg.postprocess.decoder import Decoded
 from histoseg.slides.image import MAX_PIXELS
+from histoseg.writers import to_uint8
 
 BLENDED, DEEPLIIF = "blended", "deepliif"
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -36,7 +37,7 @@ def predict_image(
 
     Args:
         module: From `load`.
-        image: (H, W, 3), uint8.
+        image: (H, W, 3), uint8; or of a stack (H, W, C), float32 in [0, 1].
         name: Of the result files.
         cfg: ``precision``, ``overlap``, ``batch_size``, ``mpp``, ``save_maps``, ``stains``,
             ``tiling``, ``tile_size``.
@@ -64,11 +65,11 @@ def predict_image(
     decoder = module.decoder
     decoded = _in_frame(decoded, image.shape)
     found, measures = decoded.instances, dict(decoded.measures)
-    if cfg.stains and found is not None:
+    if cfg.stains and found is not None and image.dtype == np.uint8:  # channels have no dyes
         measures |= stain_means(image, found)
     return Prediction(
         name=name,
-        image=image,
+        image=image if image.dtype == np.uint8 else to_uint8(to_sample({"image": image})["image"]),
         instances=Instances.none(*image.shape[:2]) if found is None else found,
         classes=module.classes,
         colours=module.colours,
