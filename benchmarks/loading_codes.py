@@ -1,7 +1,7 @@
 """Augmented samples from stacks of 16 planes, by loading codes, on two loader processes.
 
-Samples are 400 x 400 px of three codes: a merge of three planes, the plane in focus and a random one
-of three, cut from stacks of 16 x 512 x 512 px of 16 bits (OME-TIFF, uncompressed), with the shipped
+Samples are 400 x 400 px of three codes: a merge of three planes, the plane in focus and a random
+one of three, cut from stacks of 16 x 512 x 512 px of 16 bits (uncompressed), with the shipped
 augmentation. The baseline reads each stack whole and computes the codes from it; the augmentation
 is the same.
 """
@@ -53,7 +53,12 @@ class _WholeStacks(Loading):
 
 def rates(folder: Path, kind: type[Loading] | None) -> tuple[float, float]:
     """Samples in a second of the clock and in one of the processor, after an epoch to start."""
-    given = [f"data.dataset.root={folder}", f"data.num_workers={WORKERS}", "+seed=0", "+paths.data=."]
+    given = [
+        f"data.dataset.root={folder}",
+        f"data.num_workers={WORKERS}",
+        "+seed=0",
+        "+paths.data=.",
+    ]
     given += ["data/loading=merge_and_brightfield", f"data.tiles_per_image={REPEATS}"]
     given += ["data.splits.train.split=null"]
     with initialize_config_dir(str(CONF), version_base="1.3"):

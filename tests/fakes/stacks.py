@@ -1,4 +1,4 @@
-"""Channel stacks in the layout of loading codes: 16 planes of discs, whose brightness tells them."""
+"""Channel stacks in the layout of loading codes: 16 planes of discs."""
 
 from pathlib import Path
 

@@ -71,7 +71,10 @@ def read_boxes(path: Path) -> list[Box]:
             ) from error
         if not (np.isfinite([*centre, *side]).all() and (side > 0).all()):
             raise UnreadableFileError(f"{path}, row {number}: {line!r} is a box without area")
-        low, high = (centre - side / 2).astype(int).tolist(), (centre + side / 2).astype(int).tolist()
+        low, high = (
+            (centre - side / 2).astype(int).tolist(),
+            (centre + side / 2).astype(int).tolist(),
+        )
         boxes.append(Box(label, *low, *high))
     return boxes
 

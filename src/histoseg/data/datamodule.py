@@ -22,7 +22,6 @@ from histoseg.data.sample import packed, widened
 from histoseg.data.sampling import Sampling
 from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
 
-
 MAPS = frozenset({"instances", "semantic"})
 
 

@@ -113,9 +113,10 @@ def _regions(semantic: Array, count: int) -> Array:
     most = 0
     for k in range(1, count + 1):
         inside = np.equal(semantic, k).view(np.uint8)
-        found, parts = cv2.connectedComponents(inside, connectivity=4)
+        found, labels = cv2.connectedComponents(inside, connectivity=4)
+        parts: Array = np.asarray(labels)
         if most:
             parts[parts > 0] += most
-        instances += parts
+        np.add(instances, parts, out=instances)
         most += found - 1
     return instances

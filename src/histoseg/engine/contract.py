@@ -77,9 +77,9 @@ def _check_channels(cfg: DictConfig) -> None:
     taken, given = cfg.model.get("channels", RGB), cfg.data.get("channels", RGB)
     if taken != given:
         raise ContractError(
-            f"{_name(cfg.model._target_)} takes images of {taken} channels, the data give {given}: "
-            f"give data of {taken}, with loading codes by as many of data.dataset.loading.codes, or "
-            "train a model of the others, such as model=pixelshuffle_unet"
+            f"{_name(cfg.model._target_)} takes images of {taken} channels, the data give {given}:"
+            f" give data of {taken} (as many codes in data.dataset.loading.codes), or train a model"
+            " of any number, such as model=pixelshuffle_unet"
         )
     if cfg.model.get("normalise") and cfg.data.get("channels") is not None:
         raise ContractError(

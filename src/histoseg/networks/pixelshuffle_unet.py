@@ -50,6 +50,9 @@ class PixelShuffleUNet(nn.Module):
         fastai 1.0.61 ``DynamicUnet``; ICNR: Aitken et al. 2017, https://arxiv.org/abs/1707.02937
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         outputs: int,
@@ -74,10 +77,11 @@ class PixelShuffleUNet(nn.Module):
         self.in_channels, self.freeze_mode = in_channels, "none"
         self.encoder = create_backbone(encoder, in_channels, encoder_pretrained)
         self.taps, channels, strides = _taps(self.encoder.feature_info, encoder)
-        for statistic in ("mean", "std") if standardise else ():
+        for statistic in ("mean", "std"):
             known = self.encoder.pretrained_cfg[statistic]
             values = [known[i % len(known)] for i in range(in_channels)]
-            self.register_buffer(statistic, torch.tensor(values).view(1, -1, 1, 1), False)
+            tensor = torch.tensor(values).view(1, -1, 1, 1)
+            self.register_buffer(statistic, tensor, persistent=False)
         self.standardise = standardise
 
         *skips, deepest = channels
@@ -177,22 +181,26 @@ class PixelShuffleUNet(nn.Module):
             tell apart is all late.
         """
         inside = [id(p) for p in self.encoder.parameters()]
-        early = set(inside[: self._early(inside)])
+        early = set(inside[: self._early()])
         groups: dict[str, list[nn.Parameter]] = {"early": [], "late": [], "decoder": []}
         for p in self.parameters():
             key = "early" if id(p) in early else "late" if id(p) in inside else "decoder"
             groups[key].append(p)
         return groups
 
-    def _early(self, inside: list[int]) -> int:
+    def _early(self) -> int:
         """How many of the encoder's parameters, which are in the order of depth, come early."""
         if len(self.taps) < 3:
             return 0
         name = self.encoder.feature_info.module_name(self.taps[-3])
         modules = dict(self.encoder.named_modules())
-        stage = modules.get(name, modules.get(name.replace(".", "_")))
-        own = [] if stage is None else [id(p) for p in stage.parameters()]
-        return inside.index(own[-1]) + 1 if own else 0
+        name = name if name in modules else name.replace(".", "_")
+        passed = 0
+        for own, module in modules.items():
+            if own == name:
+                return passed + len([*module.parameters()])
+            passed += len([*module.parameters(recurse=False)])
+        return 0
 
     def _start(self) -> None:
         """Start the decoder as fastai 1 does: Kaiming, biases 0, norms 1 and 1e-3."""

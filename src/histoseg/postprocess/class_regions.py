@@ -72,7 +72,7 @@ class ClassRegions:
             parts = _parted(inside, self.split)
         kept = np.bincount(parts.ravel()) >= self.min_size
         kept[0] = False
-        return np.where(kept, np.cumsum(kept), 0).take(parts)
+        return np.asarray(np.where(kept, np.cumsum(kept), 0)[parts])
 
 
 def _parted(inside: Array, depth: float) -> Array:

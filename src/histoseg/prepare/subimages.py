@@ -9,8 +9,15 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from histoseg.annotations import Drawing, rasterise, read_drawing, read_labels
-from histoseg.annotations.boxes import Box, boxes_of, read_boxes
+from histoseg.annotations import (
+    Box,
+    Drawing,
+    boxes_of,
+    rasterise,
+    read_boxes,
+    read_drawing,
+    read_labels,
+)
 from histoseg.contracts import Array
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
 from histoseg.slides.stack import STACK_SUFFIXES, Layout, Stack, stack_stem
@@ -71,7 +78,9 @@ class Subimages:
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         if self.source is None:
-            raise ContractError("say source=<folder of stacks with --ROI.zip or --labels.txt files>")
+            raise ContractError(
+                "say source=<folder of stacks with --ROI.zip or --labels.txt files>"
+            )
         if self.masks not in get_args(Masks):
             raise ContractError(
                 f"prepare.crops.masks is {self.masks!r}; expected one of {get_args(Masks)}"
@@ -97,8 +106,8 @@ class Subimages:
         ]
         if not stacks:
             raise DatasetNotFoundError(
-                f"no stack in {folder} has a <name>{ROIS} or <name>{LABELS} beside it: mark regions "
-                "in ImageJ and save them from its ROI manager"
+                f"no stack in {folder} has a <name>{ROIS} or <name>{LABELS} beside it: mark "
+                "regions in ImageJ and save them from its ROI manager"
             )
         names = [path.with_name(stack_stem(path.name)) for path in stacks]
         if twice := [path for path in names if names.count(path) > 1]:
@@ -132,9 +141,7 @@ class Subimages:
             name = (inside / f"{stem}_{number:03d}").as_posix()
             yield Subimage(name, path, there, planes[:, rows, columns], mask[rows, columns])
 
-    def _mask(
-        self, path: Path, stem: str, drawing: Drawing | None, size: tuple[int, int]
-    ) -> Array:
+    def _mask(self, path: Path, stem: str, drawing: Drawing | None, size: tuple[int, int]) -> Array:
         parents = path.relative_to(Path(str(self.source))).parent.parts
         if self.masks == "none" or set(parents) & set(self.negatives):
             return np.zeros(size, np.uint8)

@@ -23,8 +23,8 @@ class Stack:
 
     Args:
         path: TIFF or OME-TIFF with one channel a page, or all channels in one page.
-        layout: ``axes``: the channel axis is that which the file names (C; else the only one besides
-            rows and columns). ``pages``: page k is channel k, whatever the file says.
+        layout: ``axes``: channels lie along the only axis besides rows and columns, whatever its
+            name. ``pages``: page k is channel k, however many axes the file names.
 
     Attributes:
         path: The file.
@@ -75,20 +75,24 @@ class Stack:
 
     def _open(self, layout: Layout) -> None:
         pages = self._tiff.pages
-        first, series = pages.first, self._tiff.series[0]
+        first: Any = pages.first
+        series: Any = self._tiff.series[0]
         axes, shape = series.axes, series.shape
         apart = set(axes) <= set(_SPATIAL) and {page.shape for page in pages} == {first.shape}
         if len(pages) > 1 and (layout == "pages" or apart):
-            self._pages, self._axis = [page.aspage() for page in pages], None
+            self._pages: list[Any] = [page.aspage() for page in pages]
+            self._axis: int | None = None
             self.channels, self.size = len(pages), _size(first.shape)
             return
         axis = _channel_axis(self.path, axes, shape)
-        self.size = (shape[axes.index("Y")], shape[axes.index("X")]) if "Y" in axes else ()
-        if not self.size:
+        if not set(_SPATIAL) <= set(axes):
             raise UnreadableFileError(f"{self.path} has axes {axes}; expected rows and columns")
+        self.size = (int(shape[axes.index("Y")]), int(shape[axes.index("X")]))
         self.channels = 1 if axis is None else int(shape[axis])
         if any(page is None for page in series.pages):
-            raise UnreadableFileError(f"{self.path} lacks pages that its header names: export it again")
+            raise UnreadableFileError(
+                f"{self.path} lacks pages that its header names: export it again"
+            )
         self._pages = [page.aspage() for page in series.pages]
         self._axis = axis
         if len(self._pages) == 1 and self.channels > 1:  # all channels in a page, or behind it
@@ -107,7 +111,7 @@ class Stack:
             start, kind = int(self._series.dataoffset), self._series.dtype  # behind the only page
             return self._raw(start + channel * self.size[0] * self.size[1] * kind.itemsize, kind)
         page = self._pages[channel]
-        if page.is_contiguous and not page.fillorder == 2:
+        if page.is_contiguous and page.fillorder != 2:
             return self._raw(page.dataoffsets[0], page.dtype)
         return self._decoded(page).reshape(self.size)
 

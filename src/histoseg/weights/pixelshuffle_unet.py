@@ -89,10 +89,11 @@ def to_fastai(weights: Mapping[str, Tensor]) -> State:
     foreign = [
         key for key in weights if key.startswith("encoder.") and key.split(".")[1] not in stages
     ]
-    if foreign:
+    if foreign or "encoder.conv1.weight" not in weights:  # some have a stem of three layers
+        first = next(iter([*foreign, *weights]))
         raise CheckpointError(
-            f"fastai's file holds a ResNet, and this encoder has {foreign[0]}: train with "
-            "model.network.encoder=resnet34 (or resnet18, resnet50) for it"
+            f"fastai's file holds a ResNet as torchvision has it, and this encoder has {first}: "
+            "train with model.network.encoder=resnet34 (or resnet18, resnet50) for it"
         )
     count = len({key.split(".")[1] for key in weights if key.startswith("blocks.")})
     cross = any(key.startswith("cross.") for key in weights)

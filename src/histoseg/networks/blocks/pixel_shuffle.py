@@ -75,7 +75,7 @@ class SelfAttention(nn.Module):
         return seen.view(x.shape)
 
 
-def _line(given: int, channels: int) -> nn.Conv1d:
+def _line(given: int, channels: int) -> nn.Module:
     conv = nn.Conv1d(given, channels, 1, bias=False)
     nn.init.kaiming_normal_(conv.weight)
     return spectral_norm(conv)
