@@ -206,7 +206,7 @@ def test_a_damaged_picture_stops_or_is_passed_over(tmp_path: Path) -> None:
     assert data.skipped == ["he: he0"]
     for path in (root / "he" / "train").iterdir():
         path.write_bytes(b"x")
-    with pytest.raises(UnreadableFileError, match="none of the 7 pictures of 'he'"):
+    with pytest.raises(UnreadableFileError, match="none of the 7 items can be read"):
         opened(root, on_error="skip").drawn(0, 0)
 
 

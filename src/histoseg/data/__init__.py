@@ -1,6 +1,7 @@
 """Annotated tiles and images, as records and samples; no training targets."""
 
 from histoseg.data.augment import Augment as Augment
+from histoseg.data.bci import BCI as BCI
 from histoseg.data.centre import CentreTile as CentreTile
 from histoseg.data.datamodule import TileDataModule as TileDataModule
 from histoseg.data.deepliif_strips import DeepLIIFStrips as DeepLIIFStrips

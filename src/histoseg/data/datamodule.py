@@ -249,7 +249,14 @@ class TileDataModule(pl.LightningDataModule):
         return DataLoader(
             tiles,
             batch_size=batch_size or self.batch_size,
-            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle, weights=weights),
+            sampler=Draws(
+                len(tiles),
+                seed=self.seed,
+                shuffle=shuffle,
+                weights=weights,
+                parts=getattr(tiles.records, "parts", 1),
+                batch_size=batch_size or self.batch_size,
+            ),
             drop_last=drop_last,
             **self._options(),
         )

@@ -11,7 +11,7 @@ from histoseg.contracts import Array, Place, Record
 from histoseg.data.file_dataset import FileDataset, OnError
 from histoseg.data.splits import FRACTIONS, split_items
 from histoseg.data.stain_folder import Regions, StainFolder, check_names, group_of, list_files
-from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
+from histoseg.errors import ContractError, DatasetNotFoundError
 
 _log = logging.getLogger(__name__)
 _SPLITS = ("train", "val", "test")
@@ -75,6 +75,10 @@ class UnpairedStains(FileDataset):
             if split == "train" and len(domain) == 1:
                 _log.warning("stain %r has one picture to train on: it is learned by heart", stain)
         _log.info("%s: %s", split, ", ".join(f"{len(d)} of {s}" for s, d in self.domains.items()))
+        self._names = {
+            stain: [f"{stain}: {p.name}" for p in domain.pictures]
+            for stain, domain in self.domains.items()
+        }
         self._index = {self._name(i): i for i in range(max(map(len, self.domains.values())))}
         super().__init__(list(self._index), on_error)
 
@@ -103,20 +107,9 @@ class UnpairedStains(FileDataset):
         return self._record(found, found[first][1].slide)
 
     def _readable(self, stain: str, index: int) -> tuple[Array, Place]:
-        """The picture, or with "skip" the next that can be read."""
+        """A picture of a stain, or with "skip" the next that can be read."""
         domain = self.domains[stain]
-        if self.on_error == "raise":
-            return domain.read(index)
-        for number in range(index, index + len(domain)):
-            name = f"{stain}: {domain.pictures[number % len(domain)].name}"
-            if name in self.skipped:
-                continue
-            try:
-                return domain.read(number)
-            except UnreadableFileError as error:
-                self.skipped.append(name)
-                _log.warning("skipped: %s", error)
-        raise UnreadableFileError(f"none of the {len(domain)} pictures of {stain!r} can be read")
+        return self.readable(self._names[stain], domain.read, index % len(domain))
 
     def _name(self, index: int) -> str:
         """Of an item: the names of its pictures."""
