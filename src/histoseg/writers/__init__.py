@@ -44,6 +44,10 @@ from histoseg.writers.patches import ZarrPatches as ZarrPatches
 from histoseg.writers.picture import worst_name as worst_name
 from histoseg.writers.picture import write_png as write_png
 from histoseg.writers.pyramid_tiff import write_pyramid_tiff as write_pyramid_tiff
+from histoseg.writers.run_figures import bars_figure as bars_figure
+from histoseg.writers.run_figures import curves_figure as curves_figure
+from histoseg.writers.run_figures import matrix_figure as matrix_figure
+from histoseg.writers.run_figures import tradeoff_figure as tradeoff_figure
 from histoseg.writers.sample_pictures import Colours as Colours
 from histoseg.writers.sample_pictures import dotted as dotted
 from histoseg.writers.sample_pictures import hatched as hatched
