@@ -18,13 +18,21 @@ from histoseg.engine.data import build_data
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.ranks import rank, ranks_to_start
 from histoseg.engine.record import log_hparams, write_json, write_provenance
-from histoseg.engine.score_report import SKIPPED, scalar, write_report, write_skipped
+from histoseg.engine.score_report import (
+    SKIPPED,
+    scalar,
+    write_image_means,
+    write_report,
+    write_skipped,
+)
+from histoseg.engine.structure import keep_structure
 from histoseg.engine.trainer import build_trainer
 from histoseg.errors import UnreadableFileError
+from histoseg.metrics.report import image_scores
 from histoseg.metrics.tallies import stack
 from histoseg.modules.base import Module
 from histoseg.ops.symmetry import symmetries
-from histoseg.writers import score_table
+from histoseg.writers import image_mean_table, score_table
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +92,7 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
         checkpoint.require_trained(module, cfg)
     else:
         checkpoint.load_weights(module, weights)
+    keep_structure(module, cfg)
     module.symmetries = symmetries(cfg.get("tta", "none"))
     per_image = PerImageScores(folder, worst=cfg.worst, rank_by=_ranked_by(cfg, module))
     trainer, data = build_trainer(cfg, module, [per_image]), build_data(cfg, module)
@@ -95,7 +104,9 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
         summary, text = _report(folder, per_image, module, data, cfg, source)
         scores |= {**summary, "skipped": float(len(per_image.skipped))}
         write_json(folder / "metrics.json", scores)
-        log.info("scores of %s\n\n%s\n", source, text or _table(scores))
+        if not per_image.tallies:  # all that metrics say, also of sets of pictures
+            text = "\n\n".join([_table(scores), *([text] if text else [])])
+        log.info("scores of %s\n\n%s\n", source, text)
         warning = write_skipped(folder, per_image.skipped)
         if warning:
             log.error("%s", warning)
@@ -113,26 +124,28 @@ def _report(
     folder: Path, found: PerImageScores, module: Module, data: Any, cfg: DictConfig, source: str
 ) -> tuple[dict[str, float], str]:
     """Write the report; what it adds to ``metrics.json``, and its text. Points have none."""
-    if not found.tallies:
+    if not found.tallies and not found.stain_rows:
         return {}, ""
     # a prepared set knows which images are of one patient
     rows = getattr(data.records("test"), "rows", {})
     groups = [rows.get(name, {}).get("group") or name for name in found.names]
+    settings = {"checkpoint": source, "skipped": len(found.skipped)}
+    if not found.tallies:
+        return {}, write_image_means(folder, found.stain_rows, groups, cfg, settings)
+    settings["radius_px"] = found.radius(module)
     tallies = stack(found.tallies, found.names, module.classes, found.tissues, groups)
-    settings = {
-        "checkpoint": source,
-        "radius_px": found.radius(module),
-        "skipped": len(found.skipped),
-    }
     title = f"{'/'.join(Path(source).parts[-2:])} on the test split"
-    made = write_report(folder, tallies, cfg, title, settings)
+    options = {"bootstrap": cfg.bootstrap, "confidence": cfg.confidence, "seed": cfg.seed}
+    of_stains = image_scores(found.stain_rows, groups, **options) if found.stain_rows else ()
+    made = write_report(folder, tallies, cfg, title, settings, of_stains)
     several = len(set(found.tissues) - {""}) > 1
     known = {
         f"test/{name}_tissue_mean": scalar(made, name, "tissue mean")
         for name in ("mpq", "bpq")
         if several
     }
-    return {k: v for k, v in known.items() if v is not None}, score_table(made)
+    text = [score_table(made), *([image_mean_table(of_stains)] if of_stains else [])]
+    return {k: v for k, v in known.items() if v is not None}, "\n\n".join(text)
 
 
 def _table(scores: dict[str, float]) -> str:

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from histoseg.contracts import Maps, Sample
 from histoseg.errors import ContractError
+from histoseg.metrics import DistributionScores
 from histoseg.modules.base import Module, Outputs
 from histoseg.networks.blocks.tile_statistics import with_tile_statistics
 from histoseg.ops.crop import centre_crop
@@ -79,6 +80,7 @@ class AdversarialModule(Module):
         self._by_tile: tuple[nn.Module, ...] = ()  # in a tuple: it is no part of the state
         self.clip: float | None = None
         self.accumulate = 1
+        self._scored_sets = False
 
     @property
     def generators(self) -> nn.Module:
@@ -158,6 +160,21 @@ class AdversarialModule(Module):
             optimizer.step()
             optimizer.zero_grad()
             torch.clear_autocast_cache()  # it may hold casts of the weights of before
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        """Let scores of sets rest in epochs that are not theirs: they take long."""
+        trainer = self.trainer
+        fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
+        first, self._scored_sets = fitting and not self._scored_sets, self._scored_sets or fitting
+        last = trainer.current_epoch + 1 == trainer.max_epochs
+        for metric in self.val_scores.values():
+            if isinstance(metric, DistributionScores):
+                turn = (trainer.current_epoch + 1) % metric.every_n_epochs == 0
+                # the first too, so that callbacks find what they monitor, also in a resumed run
+                metric.resting = trainer.sanity_checking or (
+                    fitting and not (first or turn or last)
+                )
 
     @override
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:

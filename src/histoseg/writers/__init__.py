@@ -34,6 +34,7 @@ from histoseg.writers.page import PageSection as PageSection
 from histoseg.writers.page import PageTable as PageTable
 from histoseg.writers.page import write_page as write_page
 from histoseg.writers.panel import colour_semantic as colour_semantic
+from histoseg.writers.panel import enlarged as enlarged
 from histoseg.writers.panel import hv_to_rgb as hv_to_rgb
 from histoseg.writers.panel import panel as panel
 from histoseg.writers.parquet import write_parquet as write_parquet
@@ -63,6 +64,7 @@ from histoseg.writers.score_files import write_json as write_json
 from histoseg.writers.score_files import write_scores as write_scores
 from histoseg.writers.score_table import aligned as aligned
 from histoseg.writers.score_table import comparison_table as comparison_table
+from histoseg.writers.score_table import image_mean_table as image_mean_table
 from histoseg.writers.score_table import score_table as score_table
 from histoseg.writers.sedeen_xml import write_sedeen as write_sedeen
 from histoseg.writers.stains import write_stains as write_stains
