@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
@@ -24,7 +23,7 @@ from histoseg.networks.deepliif import SEG, shares
 from histoseg.networks.deepliif import DeepLIIF as Network
 from histoseg.ops.crop import centre_crop
 from histoseg.ops.deepliif_names import their_name
-from histoseg.ops.seg_colours import strip_panels
+from histoseg.ops.seg_colours import is_gray, strip_panels
 from histoseg.postprocess.decoder import Decoder
 from histoseg.weights.deepliif import DeepLIIFFolder
 
@@ -174,8 +173,7 @@ class DeepLIIF(AdversarialModule):
 
     def unfit(self, image: Array) -> str:
         """Why an image (H, W, 3 * inputs), uint8, is none to translate; empty for one that is."""
-        red, green, blue = image[..., 0], image[..., 1], image[..., 2]
-        if np.array_equal(red, green) and np.array_equal(green, blue) and np.ptp(red):
+        if is_gray(image[..., :3]):
             return "it is grey, and the model translates brightfield pictures in colour"
         panels = strip_panels(image)
         if not panels:
