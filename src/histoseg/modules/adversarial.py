@@ -105,15 +105,15 @@ class AdversarialModule(Module):
         """The inputs on top of each other; a batch of tiles has them so already.
 
         Raises:
-            ContractError: If tiles have other channels: pictures are predicted of one input alone.
+            ContractError: If tiles have other channels.
         """
         if "stains" not in batch:
             image = batch["image"]
             if image.shape[1] != 3 * len(self.inputs):
                 raise ContractError(
                     f"{type(self).__name__} translates {', '.join(self.inputs)} together, "
-                    f"{3 * len(self.inputs)} channels, and the image has {image.shape[1]}: a "
-                    "picture or slide is of one stain. Give them as data with stains"
+                    f"{3 * len(self.inputs)} channels, and the image has {image.shape[1]}: give "
+                    "these stains on top of each other"
                 )
             return image
         return torch.cat([_rgb(batch["stains"][name]) for name in self.inputs], dim=1)
