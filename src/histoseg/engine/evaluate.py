@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
 from histoseg.engine.against_points import against_points
+from histoseg.engine.assembled import assembled, source_of
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract, gives_points
 from histoseg.engine.data import build_data
@@ -53,8 +54,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         raise ValueError("evaluation runs in one process: trainer=cpu, or trainer=gpu")
     write_provenance(cfg, Path(cfg.paths.run))
     pl.seed_everything(cfg.seed, verbose=False)
-    weights = None if cfg.ckpt is None else checkpoint.find(Path(cfg.ckpt))
-    scores = score(cfg, weights, Path(cfg.paths.run))
+    scores = score(cfg, None, Path(cfg.paths.run))
     if scores.get("skipped"):
         raise UnreadableFileError(
             f"{scores['skipped']:.0f} test images were left out: {cfg.paths.run}/{SKIPPED} says "
@@ -71,7 +71,7 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
 
     Args:
         cfg: A phase of training, or an evaluation.
-        weights: Checkpoint; None for the pretrained weights that the model is built with.
+        weights: Checkpoint; None for what the configuration itself names.
         folder: Where the results go.
 
     Returns:
@@ -79,10 +79,10 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     """
     cfg = cfg.copy()
     cfg.phase, cfg.paths.phase = "test", str(folder)
-    module = checkpoint.build(cfg)
     if weights is None:
-        checkpoint.require_trained(module, cfg)
+        module, source = assembled(cfg), source_of(cfg)
     else:
+        module, source = checkpoint.build(cfg), str(weights)
         checkpoint.load_weights(module, weights)
     module.symmetries = symmetries(cfg.get("tta", "none"))
     per_image = PerImageScores(folder, worst=cfg.worst, rank_by=_ranked_by(cfg, module))
@@ -91,7 +91,6 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if rank() == 0:
         log_hparams(trainer.loggers, cfg, scores)
-        source = str(weights or cfg.model.pretrained)
         summary, text = _report(folder, per_image, module, data, cfg, source)
         scores |= {**summary, "skipped": float(len(per_image.skipped))}
         write_json(folder / "metrics.json", scores)

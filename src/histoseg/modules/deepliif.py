@@ -22,7 +22,6 @@ from histoseg.modules.paired import PairLoss, beside
 from histoseg.modules.stored_networks import load_checkpoint
 from histoseg.networks.deepliif import SEG, shares
 from histoseg.networks.deepliif import DeepLIIF as Network
-from histoseg.ops.crop import centre_crop
 from histoseg.ops.deepliif_names import their_name
 from histoseg.ops.seg_colours import strip_panels
 from histoseg.postprocess.decoder import Decoder
@@ -115,7 +114,7 @@ class DeepLIIF(AdversarialModule):
 
     @override
     def forward(self, batch: Sample) -> Outputs:
-        outputs: Outputs = self.generators(self._condition(batch))
+        outputs: Outputs = self.generators(self.seen(batch))
         return outputs
 
     @override
@@ -138,7 +137,7 @@ class DeepLIIF(AdversarialModule):
 
     @override
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        true, condition = self._true(batch), self._condition(batch)
+        true, condition = self._true(batch), self.seen(batch)
         terms: dict[str, Tensor] = {}
         total = condition.new_zeros(())
         for name, weight in zip(self.outputs, self.generator_weights, strict=True):
@@ -151,7 +150,7 @@ class DeepLIIF(AdversarialModule):
 
     @override
     def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        true, condition = self._true(batch), self._condition(batch)
+        true, condition = self._true(batch), self.seen(batch)
         terms: dict[str, Tensor] = {}
         total = condition.new_zeros(())
         for name, weight in zip(self.outputs, self.discriminator_weights, strict=True):
@@ -208,9 +207,6 @@ class DeepLIIF(AdversarialModule):
                 judge = self.discriminators[f"{SEG}_{source}"]
                 said.append(weight * judge(beside(seen, picture)).float())
         return torch.stack(said).sum(0)
-
-    def _condition(self, batch: Sample) -> Tensor:
-        return signed(centre_crop(self.picture(batch), (self.tile, self.tile)))
 
     def _true(self, batch: Sample) -> Maps:
         return {name: signed(stain) for name, stain in self.targets(batch).items()}
