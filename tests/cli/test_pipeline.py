@@ -114,16 +114,29 @@ def test_it_is_scored_against_points_with_groups(
     assert histoseg_("prepare", "data=endonuke", place).code == 0
     said = histoseg_(
         "evaluate", f"pipeline=[{cyclegan},{hovernet_run}]", "data=endonuke", place,
-        "points.class_of={connective: stroma}", "data.num_workers=0", "hydra.run.dir=scores",
-        "trainer.enable_progress_bar=false",
+        "points.class_of={connective: stroma}", "points.groups={pathologists: [ptg1]}",
+        "model.translate.tile=128", "model.translate.overlap=0", "data.num_workers=0",
+        "hydra.run.dir=scores", "trainer.enable_progress_bar=false",
     )  # fmt: skip
     assert said.code == 0, said.err
     scores = json.loads((tmp_path / "scores" / "metrics.json").read_text())
     assert {"test/f1_detection", "test/precision", "test/recall", "test/f1_stroma"} <= set(scores)
     with (tmp_path / "scores" / "images.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 5
+        rows = list(csv.DictReader(file))
+        assert len(rows) == 5
+        assert "points" not in rows[0]
+    with (tmp_path / "scores" / "groups.csv").open(newline="") as file:
+        groups = {row["group"]: row for row in csv.DictReader(file)}
+    assert {name: row["images"] for name, row in groups.items()} == {
+        "all": "5", "pathologists": "2", "ptg1": "2", "stud1": "3",
+    }  # fmt: skip
+    assert float(groups["all"]["recall"]) == pytest.approx(scores["test/recall"])
+    assert int(groups["ptg1"]["points"]) + int(groups["stud1"]["points"]) == int(
+        groups["all"]["points"]
+    )
 
 
+@pytest.mark.usefixtures("picture")
 def test_what_cannot_be_is_said(histoseg_: Call, cyclegan: Path, hovernet_run: Path) -> None:
     said = histoseg_("predict", f"pipeline=[{cyclegan}]", "input=in")
     assert "pipeline names 1 models: expected [<translator>,<segmenter>]" in said.complaint
@@ -132,5 +145,5 @@ def test_what_cannot_be_is_said(histoseg_: Call, cyclegan: Path, hovernet_run: P
     said = histoseg_("predict", f"ckpt=[{cyclegan},{hovernet_run}]", "input=in")
     assert "are no trainings of one model: _target_ is histoseg.modules.CycleGAN" in said.complaint
     both = f"pipeline=[{hovernet_run},{cyclegan}]"
-    said = histoseg_("predict", both, f"input={hovernet_run}", "output=out")
+    said = histoseg_("predict", both, "input=in", "output=out")
     assert "HoVerNet makes no picture" in said.complaint

@@ -44,6 +44,7 @@ class PerImageScores(pl.Callback):
     Attributes:
         names: Of the images of all ranks, after the test.
         tissues: Their tissues, "" where unknown.
+        points: Counts of each image by its name, as of `PointScores`; empty where there are none.
         tallies: Their counts; empty where annotations are points.
         skipped: Names of images left out because they could not be read, and why.
     """
@@ -55,6 +56,7 @@ class PerImageScores(pl.Callback):
         self.names: tuple[str, ...] = ()
         self.tissues: tuple[str, ...] = ()
         self.tallies: tuple[Tally, ...] = ()
+        self.points: dict[str, Array] = {}
         self.skipped: list[tuple[str, str]] = []
 
     @override
@@ -76,7 +78,8 @@ class PerImageScores(pl.Callback):
             row = {"image": name, "tissue": batch["tissue"][i] if "tissue" in batch else ""}
             row |= _stain_scores(pl_module, outputs, i)
             if "points" in outputs:
-                row |= _point_scores(pl_module, outputs, i, maps)
+                row["points"] = found = _point_counts(pl_module, outputs, i, maps)
+                row |= pl_module.test_scores["points"].scores(found)  # type: ignore[index, operator]
             elif "pred_instances" in maps:
                 counts = tally(**maps, classes=len(pl_module.classes), radius=radius)  # type: ignore[arg-type]
                 row |= {"tally": counts, self.rank_by: counts.scores[self.rank_by]}
@@ -102,6 +105,7 @@ class PerImageScores(pl.Callback):
             whys = "\n".join(why for _, why in self.skipped[:3])
             raise UnreadableFileError(f"none of the {len(self.skipped)} test images:\n{whys}")
         self.names, self.tissues = (tuple(str(r[k]) for r in rows) for k in ("image", "tissue"))
+        self.points = {str(row["image"]): row.pop("points") for row in rows if "points" in row}
         self.tallies = tuple(row["tally"] for row in rows if "tally" in row)
         if trainer.is_global_zero:
             self._write(rows)
@@ -138,11 +142,10 @@ class PerImageScores(pl.Callback):
         return sorted(scored, key=lambda row: (row.get(self.rank_by, 0.0), row["image"]))
 
 
-def _point_scores(module: Any, outputs: Any, i: int, maps: dict[str, Array]) -> dict[str, float]:
+def _point_counts(module: Any, outputs: Any, i: int, maps: dict[str, Array]) -> Array:
     metric: PointScores = module.test_scores["points"]
     points, mpp = _array(outputs["points"], i), float(outputs["mpp"][i])
-    counts = metric.count(points, mpp, maps["pred_instances"], maps["pred_semantic"])
-    return metric.scores(counts)
+    return metric.count(points, mpp, maps["pred_instances"], maps["pred_semantic"])
 
 
 def _stain_scores(module: Any, outputs: Any, i: int) -> dict[str, float]:

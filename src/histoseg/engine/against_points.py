@@ -41,6 +41,7 @@ def against_points(cfg: DictConfig) -> DictConfig:
         "pred_classes": list(cfg.model.classes),
         "class_of": class_of,
         "radius_um": cfg.points.radius_um,
+        "gate": cfg.points.gate,
     }
     OmegaConf.update(cfg, "model.metrics", {"points": metric}, merge=False, force_add=True)
     if cfg.model.mpp is not None and cfg.model.mpp != cfg.data.mpp:

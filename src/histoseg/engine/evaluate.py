@@ -17,6 +17,7 @@ from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract, gives_points
 from histoseg.engine.data import build_data
 from histoseg.engine.memory import keep_freed_memory
+from histoseg.engine.point_groups import write_point_groups
 from histoseg.engine.ranks import rank, ranks_to_start
 from histoseg.engine.record import log_hparams, write_json, write_provenance
 from histoseg.engine.score_report import SKIPPED, scalar, write_report, write_skipped
@@ -112,10 +113,14 @@ def _report(
     folder: Path, found: PerImageScores, module: Module, data: Any, cfg: DictConfig, source: str
 ) -> tuple[dict[str, float], str]:
     """Write the report; what it adds to ``metrics.json``, and its text. Points have none."""
+    # a prepared set knows who annotated an image, and which images are of one patient
+    rows = getattr(data.records("test"), "rows", {})
+    if found.points:
+        annotators = {name: rows[name]["split"] for name in found.points}
+        groups = dict(cfg.points.groups or {})
+        write_point_groups(folder, found.points, annotators, groups, module.test_scores["points"])
     if not found.tallies:
         return {}, ""
-    # a prepared set knows which images are of one patient
-    rows = getattr(data.records("test"), "rows", {})
     groups = [rows.get(name, {}).get("group") or name for name in found.names]
     tallies = stack(found.tallies, found.names, module.classes, found.tissues, groups)
     settings = {
