@@ -46,6 +46,7 @@ class PerImageScores(pl.Callback):
     Attributes:
         names: Of the images of all ranks, after the test.
         tissues: Their tissues, "" where unknown.
+        points: Counts of each image by its name, as of `PointScores`; empty where there are none.
         tallies: Their counts; empty where annotations are points.
         stain_rows: Image, tissue and scores of its made stains, a row an image; empty without.
         skipped: Names of images left out because they could not be read, and why.
@@ -59,6 +60,7 @@ class PerImageScores(pl.Callback):
         self.tissues: tuple[str, ...] = ()
         self.tallies: tuple[Tally, ...] = ()
         self.stain_rows: list[Row] = []
+        self.points: dict[str, Array] = {}
         self.skipped: list[tuple[str, str]] = []
 
     @override
@@ -82,7 +84,8 @@ class PerImageScores(pl.Callback):
             if made:
                 row |= {"stains": made, self.rank_by: made.get(self.rank_by, np.nan)}
             if "points" in outputs:
-                row |= _point_scores(pl_module, outputs, i, maps)
+                row["points"] = found = _point_counts(pl_module, outputs, i, maps)
+                row |= pl_module.test_scores["points"].scores(found)  # type: ignore[index, operator]
             elif "pred_instances" in maps:
                 counts = tally(**maps, classes=len(pl_module.classes), radius=radius)  # type: ignore[arg-type]
                 row |= {"tally": counts, self.rank_by: counts.scores[self.rank_by]}
@@ -108,6 +111,7 @@ class PerImageScores(pl.Callback):
             whys = "\n".join(why for _, why in self.skipped[:3])
             raise UnreadableFileError(f"none of the {len(self.skipped)} test images:\n{whys}")
         self.names, self.tissues = (tuple(str(r[k]) for r in rows) for k in ("image", "tissue"))
+        self.points = {str(row["image"]): row.pop("points") for row in rows if "points" in row}
         self.tallies = tuple(row["tally"] for row in rows if "tally" in row)
         self.stain_rows = [
             {"image": r["image"], "tissue": r["tissue"], **r["stains"]}
@@ -150,11 +154,10 @@ class PerImageScores(pl.Callback):
         return sorted(scored, key=lambda row: (row.get(self.rank_by, 0.0), row["image"]))
 
 
-def _point_scores(module: Any, outputs: Any, i: int, maps: dict[str, Array]) -> dict[str, float]:
+def _point_counts(module: Any, outputs: Any, i: int, maps: dict[str, Array]) -> Array:
     metric: PointScores = module.test_scores["points"]
     points, mpp = _array(outputs["points"], i), float(outputs["mpp"][i])
-    counts = metric.count(points, mpp, maps["pred_instances"], maps["pred_semantic"])
-    return metric.scores(counts)
+    return metric.count(points, mpp, maps["pred_instances"], maps["pred_semantic"])
 
 
 def _stain_scores(module: Any, i: int) -> dict[str, float]:

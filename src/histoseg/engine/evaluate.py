@@ -12,10 +12,12 @@ from omegaconf import DictConfig
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
 from histoseg.engine.against_points import against_points
+from histoseg.engine.assembled import assembled, source_of
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract, gives_points
 from histoseg.engine.data import build_data
 from histoseg.engine.memory import keep_freed_memory
+from histoseg.engine.point_groups import write_point_groups
 from histoseg.engine.ranks import rank, ranks_to_start
 from histoseg.engine.record import log_hparams, write_json, write_provenance
 from histoseg.engine.score_report import (
@@ -61,8 +63,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         raise ValueError("evaluation runs in one process: trainer=cpu, or trainer=gpu")
     write_provenance(cfg, Path(cfg.paths.run))
     pl.seed_everything(cfg.seed, verbose=False)
-    weights = None if cfg.ckpt is None else checkpoint.find(Path(cfg.ckpt))
-    scores = score(cfg, weights, Path(cfg.paths.run))
+    scores = score(cfg, None, Path(cfg.paths.run))
     if scores.get("skipped"):
         raise UnreadableFileError(
             f"{scores['skipped']:.0f} test images were left out: {cfg.paths.run}/{SKIPPED} says "
@@ -79,7 +80,7 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
 
     Args:
         cfg: A phase of training, or an evaluation.
-        weights: Checkpoint; None for the pretrained weights that the model is built with.
+        weights: Checkpoint; None for what the configuration itself names.
         folder: Where the results go.
 
     Returns:
@@ -87,10 +88,10 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     """
     cfg = cfg.copy()
     cfg.phase, cfg.paths.phase = "test", str(folder)
-    module = checkpoint.build(cfg)
     if weights is None:
-        checkpoint.require_trained(module, cfg)
+        module, source = assembled(cfg), source_of(cfg)
     else:
+        module, source = checkpoint.build(cfg), str(weights)
         checkpoint.load_weights(module, weights)
     keep_structure(module, cfg)
     module.symmetries = symmetries(cfg.get("tta", "none"))
@@ -100,7 +101,6 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if rank() == 0:
         log_hparams(trainer.loggers, cfg, scores)
-        source = str(weights or cfg.model.pretrained)
         summary, text = _report(folder, per_image, module, data, cfg, source)
         scores |= {**summary, "skipped": float(len(per_image.skipped))}
         write_json(folder / "metrics.json", scores)
@@ -124,10 +124,14 @@ def _report(
     folder: Path, found: PerImageScores, module: Module, data: Any, cfg: DictConfig, source: str
 ) -> tuple[dict[str, float], str]:
     """Write the report; what it adds to ``metrics.json``, and its text. Points have none."""
+    # a prepared set knows who annotated an image, and which images are of one patient
+    rows = getattr(data.records("test"), "rows", {})
+    if found.points:
+        annotators = {name: rows[name]["split"] for name in found.points}
+        groups = dict(cfg.points.groups or {})
+        write_point_groups(folder, found.points, annotators, groups, module.test_scores["points"])
     if not found.tallies and not found.stain_rows:
         return {}, ""
-    # a prepared set knows which images are of one patient
-    rows = getattr(data.records("test"), "rows", {})
     groups = [rows.get(name, {}).get("group") or name for name in found.names]
     settings = {"checkpoint": source, "skipped": len(found.skipped)}
     if not found.tallies:

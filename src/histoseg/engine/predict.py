@@ -16,7 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from tqdm import tqdm
 
 from histoseg import __version__
-from histoseg.engine import checkpoint
+from histoseg.engine.assembled import assembled
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.plain_errors import explain
@@ -34,6 +34,7 @@ from histoseg.engine.slides.slide_run import SlideRun
 from histoseg.engine.slides.stamps import hash_of, hash_of_weights
 from histoseg.engine.slides.workers import peak_memory, usual_count
 from histoseg.errors import SlideError
+from histoseg.modules import Pipeline
 from histoseg.modules.base import Module
 from histoseg.ops.symmetry import SYMMETRIES, symmetries
 from histoseg.slides import SlideEntry, find_slides
@@ -46,7 +47,10 @@ ACCELERATORS = ("auto", "cpu", "gpu")
 CACHE = 2**30
 """Bytes for maps of tiles that a later region needs again."""
 LEAST = {"batch_size": 1, "region": 1, "halo": 0, "workers": 0, "tile_size": 1}
-DECIDING = ("model", "tta", "precision", "proc_mag", "stains", "tiling", "tile_size")
+DECIDING = (
+    *("model", "tta", "precision", "proc_mag", "stains", "tiling", "tile_size"),
+    "save_translated",
+)
 """Settings that decide what is found, besides those that `SlideRun` adds for each slide."""
 
 
@@ -103,8 +107,12 @@ def load(cfg: DictConfig) -> Module:
         CheckpointError: If there is none, or its weights do not fit the configured model.
         ValueError: If there is no such device.
     """
-    module = checkpoint.load(cfg)
+    module = assembled(cfg)
     module.symmetries = symmetries(cfg.tta)
+    if isinstance(module, Pipeline):
+        module.keep = cfg.save_translated
+    elif cfg.save_translated:
+        raise ValueError("save_translated=true is of pipelines: give pipeline=, or leave it out")
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
     return module.to(_device(cfg))
@@ -137,7 +145,8 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
     if not 0 <= overlap < output:
         raise ValueError(f"overlap {overlap} does not fit outputs of {output} px")
     halo = cfg.halo if "instances" in kinds else 0
-    forward = Forward(module, cfg.batch_size, PRECISIONS[cfg.precision])
+    at_once = max(1, cfg.batch_size // getattr(module, "tiles", 1))  # a piece has many tiles
+    forward = Forward(module, at_once, PRECISIONS[cfg.precision])
     stays_whole = cfg.tiling == DEEPLIIF or len(inputs_of(module)) > 1
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     deciding = [overlap, halo, *(plain.get(key) for key in DECIDING)]

@@ -17,11 +17,13 @@ from histoseg.contracts import Maps, Sample
 from histoseg.errors import ContractError
 from histoseg.metrics import DistributionScores
 from histoseg.modules.base import Module, Outputs
+from histoseg.modules.shared_sample import multiple_of, sample_of
+from histoseg.networks.blocks.shared_statistics import measuring, with_shared_statistics
 from histoseg.networks.blocks.tile_statistics import with_tile_statistics
 from histoseg.ops.crop import centre_crop
 
 Side = Literal["generators", "discriminators"]
-Statistics = Literal["running", "tile"]
+Statistics = Literal["running", "tile", "shared"]
 
 
 class AdversarialModule(Module):
@@ -38,8 +40,9 @@ class AdversarialModule(Module):
         inputs: Stains that are translated, in the order of their channels.
         outputs: Stains that are made.
         discriminator_lr: Factor of the discriminators' learning rate.
-        statistics: Of batch norms in validation, test and prediction: ``running``, as collected in
-            training, or ``tile``, of each tile by itself.
+        statistics: Of norms in validation, test and prediction: ``running``, as batch norms
+            collected them in training; ``tile``, of each tile by itself; or ``shared``, of a sample
+            of the picture or slide, so that tiles fit together. Instance norms know no ``running``.
         facts: What `Module` takes; the optimiser and the schedule serve both sides.
 
     Attributes:
@@ -78,6 +81,7 @@ class AdversarialModule(Module):
         self.discriminator_lr = discriminator_lr
         self.statistics = statistics
         self._by_tile: tuple[nn.Module, ...] = ()  # in a tuple: it is no part of the state
+        self._shared: tuple[nn.Module, ...] = ()
         self.clip: float | None = None
         self.accumulate = 1
         self._scored_sets = False
@@ -87,14 +91,51 @@ class AdversarialModule(Module):
         """The network, in evaluation with norms as ``statistics`` says."""
         if self.training or self.statistics == "running":
             return self.network
+        if self._shared:
+            return self._shared[0]
         if not self._by_tile:
             self._by_tile = (with_tile_statistics(self.network),)
         return self._by_tile[0]
 
     @override
     def train(self, mode: bool = True) -> Self:
-        self._by_tile = ()
+        self._by_tile = self._shared = ()
         return super().train(mode)
+
+    @property
+    def sample_tile(self) -> int:
+        """Side of the tiles that `share` is to be given of a slide, pixels; 0 if it needs none."""
+        return self.tile if self.statistics == "shared" else 0
+
+    @torch.no_grad()
+    def share(self, sample: Tensor) -> None:
+        """Measure the norms on a sample, for all that follows, where ``statistics`` are shared.
+
+        Args:
+            sample: (N, C, h, w), float32 in [0, 1]. Tiles of a slide, or a whole picture.
+        """
+        if self.statistics == "shared":
+            self._shared = (with_shared_statistics(self.network),)
+            with measuring(self._shared[0]):
+                self({"image": sample})
+
+    @override
+    @torch.no_grad()
+    def infer(self, image: Tensor, *, overlap: int | None = None, batch_size: int = 8) -> Maps:
+        if self.statistics != "shared":
+            return super().infer(image, overlap=overlap, batch_size=batch_size)
+        made = []
+        for one in torch.split(image, 1):  # each picture has statistics of its own
+            self.share(sample_of(one, self.tile, multiple_of(self.network)))
+            made.append(super().infer(one, overlap=overlap, batch_size=batch_size))
+        return {name: torch.cat([maps[name] for maps in made]) for name in made[0]}
+
+    def seen(self, batch: Sample) -> Tensor:
+        """The inputs in [-1, 1]: of records the middle tile, of a picture all."""
+        picture = self.picture(batch)
+        if "stains" in batch:
+            picture = centre_crop(picture, (self.tile, self.tile))
+        return signed(picture)
 
     @abstractmethod
     def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:

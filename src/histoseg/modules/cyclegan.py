@@ -128,8 +128,7 @@ class CycleGAN(AdversarialModule):
     @override
     def forward(self, batch: Sample) -> Outputs:
         if "stains" not in batch:
-            seen = signed(centre_crop(batch["image"], (self.tile, self.tile)))
-            return {f"made_{self.direction[-1]}": self.generators(seen, self.direction)}
+            return {f"made_{self.direction[-1]}": self.generators(self.seen(batch), self.direction)}
         a, b = self._real(batch).values()
         made_b, same_b = self._made_and_same(a, b, "a_to_b")
         made_a, same_a = self._made_and_same(b, a, "b_to_a")

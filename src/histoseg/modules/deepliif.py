@@ -21,7 +21,6 @@ from histoseg.modules.paired import PairLoss, beside
 from histoseg.modules.stored_networks import load_checkpoint
 from histoseg.networks.deepliif import SEG, shares
 from histoseg.networks.deepliif import DeepLIIF as Network
-from histoseg.ops.crop import centre_crop
 from histoseg.ops.deepliif_names import their_name
 from histoseg.ops.seg_colours import is_gray, strip_panels
 from histoseg.postprocess.decoder import Decoder
@@ -122,7 +121,7 @@ class DeepLIIF(AdversarialModule):
 
     @override
     def forward(self, batch: Sample) -> Outputs:
-        outputs: Outputs = self.generators(self._condition(batch))
+        outputs: Outputs = self.generators(self.seen(batch))
         return outputs
 
     @override
@@ -147,7 +146,7 @@ class DeepLIIF(AdversarialModule):
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
         if self.seg_only:
             raise ValueError("model.seg_only=true leaves stains out: it is for predict alone")
-        true, condition = self._true(batch), self._condition(batch)
+        true, condition = self._true(batch), self.seen(batch)
         terms: dict[str, Tensor] = {}
         total = condition.new_zeros(())
         for name, weight in zip(self.outputs, self.generator_weights, strict=True):
@@ -160,7 +159,7 @@ class DeepLIIF(AdversarialModule):
 
     @override
     def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        true, condition = self._true(batch), self._condition(batch)
+        true, condition = self._true(batch), self.seen(batch)
         terms: dict[str, Tensor] = {}
         total = condition.new_zeros(())
         for name, weight in zip(self.outputs, self.discriminator_weights, strict=True):
@@ -224,9 +223,6 @@ class DeepLIIF(AdversarialModule):
                 judge = self.discriminators[f"{SEG}_{source}"]
                 said.append(weight * judge(beside(seen, picture)).float())
         return torch.stack(said).sum(0)
-
-    def _condition(self, batch: Sample) -> Tensor:
-        return signed(centre_crop(self.picture(batch), (self.tile, self.tile)))
 
     def _true(self, batch: Sample) -> Maps:
         return {name: signed(stain) for name, stain in self.targets(batch).items()}
