@@ -11,8 +11,10 @@ from histoseg.data.pannuke import PanNuke as PanNuke
 from histoseg.data.patches import Patches as Patches
 from histoseg.data.prepared import PreparedNuclei as PreparedNuclei
 from histoseg.data.prepared_points import PreparedPoints as PreparedPoints
+from histoseg.data.resized import Resized as Resized
 from histoseg.data.sample import to_sample as to_sample
 from histoseg.data.sampling import Sampling as Sampling
+from histoseg.data.stain_folder import Regions as Regions
 from histoseg.data.stain_jitter import HEDJitter as HEDJitter
 from histoseg.data.stain_normaliser import StainNormaliser as StainNormaliser
 from histoseg.data.stain_transfer import StainTransfer as StainTransfer
@@ -21,3 +23,4 @@ from histoseg.data.synthetic import SyntheticTissue as SyntheticTissue
 from histoseg.data.synthetic_stains import SyntheticStains as SyntheticStains
 from histoseg.data.tile import RandomTile as RandomTile
 from histoseg.data.tile import centre_tile as centre_tile
+from histoseg.data.unpaired_stains import UnpairedStains as UnpairedStains

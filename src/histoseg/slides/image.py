@@ -8,6 +8,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
@@ -25,11 +26,13 @@ PILLOW_STARTS: dict[bytes, tuple[str, type[ImageFile]]] = {
     b"\x89PNG\r\n\x1a\n": ("PNG", PngImageFile),
     b"\xff\xd8\xff": ("JPEG", JpegImageFile),
     b"BM": ("BMP", BmpImageFile),
+    b"P6": ("PPM", PpmImageFile),
+    b"P5": ("PPM", PpmImageFile),  # gray
 }
 
 
 def read_image(path: Path, *, upright: bool = True) -> Array:
-    """Read a picture: PNG, JPEG, TIFF or BMP, whatever its suffix says.
+    """Read a picture: PNG, JPEG, TIFF, BMP or PPM, whatever its suffix says.
 
     Transparency becomes white. Depths other than 8 bits are scaled as
     `histoseg.slides.pixels.to_uint8` says: 12 bits in a 16-bit file are not black. Colour profiles
@@ -74,8 +77,8 @@ def _as_stored(path: Path, head: bytes) -> tuple[Array, int]:
         if head.startswith(start):
             return _read_pillow(path, kind, opener)
     raise UnreadableFileError(
-        f"{path} ({path.stat().st_size} bytes) is not a PNG, JPEG, TIFF or BMP file (it starts with"
-        f" {head[:8]!r}): convert it"
+        f"{path} ({path.stat().st_size} bytes) is not a PNG, JPEG, TIFF, BMP or PPM file (it starts"
+        f" with {head[:8]!r}): convert it"
     )
 
 
@@ -94,6 +97,9 @@ def _read_pillow(path: Path, kind: str, opener: type[ImageFile]) -> tuple[Array,
             )
         if kind == "PNG" and _png_depth(path) == 16:
             rgb = _read_deep_png(path)
+        elif image.mode == "I":  # 16-bit gray of PPM
+            gray = to_uint8(np.asarray(image).astype(np.uint16), 16)
+            rgb = np.repeat(gray[..., None], 3, axis=-1)
         elif image.has_transparency_data:
             rgba = np.asarray(image.convert("RGBA"))
             rgb = on_white(rgba[..., :3], rgba[..., 3])
