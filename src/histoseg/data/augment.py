@@ -22,8 +22,8 @@ class Augment:
     """Change a record at random: an albumentations pipeline that keeps instance maps intact.
 
     The image, its maps, its scribbles and its stains go through the same draws; colours change in
-    the image and in the stains of ``recolour`` alone. Stains that show different tissue (``paired`` is False)
-    have draws of their own. Afterwards each connected part of the
+    the image and in the stains of ``recolour`` alone. Stains that show different tissue
+    (``paired`` is False) have draws of their own. Afterwards each connected part of the
     instance map is one instance: what a warp tore off or mirrored gets an id of its own. The
     ``place`` stays that of the source, because a warped tile has no corner there.
 
