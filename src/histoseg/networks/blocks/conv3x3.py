@@ -38,22 +38,34 @@ class Conv3x3(nn.Conv2d):
 
     @override
     def forward(self, input: Tensor) -> Tensor:
+        return self.convolved(input, self.weight, self.bias)
+
+    def convolved(self, image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Convolve with other weights in the same way.
+
+        Args:
+            image: (B, C, H, W).
+            weight: (K, C, 3, 3).
+            bias: (K,), or None.
+        """
         plain = (
-            input.device.type != "cpu"
-            or input.dtype != torch.float32
+            image.device.type != "cpu"
+            or image.dtype != torch.float32
             or torch.is_grad_enabled()
             or torch.is_autocast_enabled("cpu")
-            or min(self.in_channels, self.out_channels) < LEAST
-            or bool(input.shape[2] % 2 or input.shape[3] % 2)
+            or min(weight.shape[:2]) < LEAST
+            or bool(image.shape[2] % 2 or image.shape[3] % 2)
         )
-        return super().forward(input) if plain else self._by_winograd(input)
+        if plain:
+            return self._conv_forward(image, weight, bias)
+        return self._by_winograd(image, weight, bias)
 
-    def _by_winograd(self, image: Tensor) -> Tensor:
+    def _by_winograd(self, image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         mode = MODES.get(self.padding_mode, self.padding_mode)
         padded = functional.pad(image, (1, 1, 1, 1), mode=mode).permute(0, 2, 3, 1)
-        kernel = _spread(self.weight)
+        kernel = _spread(weight)
         tiles = torch.stack([_convolved(tile, kernel) for tile in padded])
-        return (tiles if self.bias is None else tiles + self.bias).permute(0, 3, 1, 2)
+        return (tiles if bias is None else tiles + bias).permute(0, 3, 1, 2)
 
 
 def _spread(weight: Tensor) -> Tensor:
