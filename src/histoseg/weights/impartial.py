@@ -134,14 +134,16 @@ def _weights_in(content: Any) -> dict[str, Tensor]:
 
 def _units(name: str, layers: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The two convolutions of a block and their norms, each of which follows its convolution."""
-    convs = sorted(
-        p for p, layer in layers.items() if layer.get("weight", torch.empty(0)).ndim == 4
-    )
+    convs = sorted(place for place, layer in layers.items() if _is_conv(layer))
     if len(convs) != len(_UNITS):
         raise CheckpointError(f"block {name} has {len(convs)} convolutions; expected 2")
-    found = {}
+    found: dict[str, Tensor] = {}
     for place, layer in layers.items():
         unit = _UNITS[int(place >= convs[1])]
         kind = "conv" if place in convs else "norm"
         found |= {f"{unit}.{kind}.{rest}": value for rest, value in layer.items()}
     return found
+
+
+def _is_conv(layer: Mapping[str, Tensor]) -> bool:
+    return "weight" in layer and layer["weight"].ndim == 4

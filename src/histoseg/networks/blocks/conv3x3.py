@@ -57,7 +57,8 @@ class Conv3x3(nn.Conv2d):
             or bool(image.shape[2] % 2 or image.shape[3] % 2)
         )
         if plain:
-            return self._conv_forward(image, weight, bias)
+            made: Tensor = self._conv_forward(image, weight, bias)
+            return made
         return self._by_winograd(image, weight, bias)
 
     def _by_winograd(self, image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -46,7 +46,8 @@ def random_keep(
     for row, generator in zip(words, generators, strict=True):
         row.random_(-(2**63), None, generator=generator)
     values = words.view(kind)[:, :count].view(-1, batch, height, width, channels)
-    return (values >= round(p * 2**bits) - 2 ** (bits - 1)).movedim(-1, -3)
+    keep: Tensor = values >= round(p * 2**bits) - 2 ** (bits - 1)
+    return keep.movedim(-1, -3)
 
 
 def dropped(x: Tensor, keep: Tensor, *, relu: bool) -> Tensor:
@@ -60,7 +61,7 @@ def dropped(x: Tensor, keep: Tensor, *, relu: bool) -> Tensor:
         relu: Whether a ReLU follows; its backward pass then is that of both.
     """
     if relu and torch.is_grad_enabled() and x.requires_grad:
-        both: Tensor = _MaskedReLU.apply(x, keep)  # type: ignore[no-untyped-call]
+        both: Tensor = _MaskedReLU.apply(x, keep)
         return both
     x = _masked(x, keep)
     return x.relu_() if relu else x
