@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ class Augment:
             from another record.
 
     Attributes:
+        transforms: Those that are used, by name.
         needs_donor: Whether a transform takes something of another image.
 
     Raises:
@@ -63,6 +65,7 @@ class Augment:
                     f"transform {name!r} is {step!r}; expected an albumentations transform, "
                     "in YAML a mapping with _target_"
                 )
+        self.transforms = used
         self.label_stains, self.recolour = frozenset(label_stains), frozenset(recolour)
         self.paired = paired
         self._leaves = [leaf for step in used.values() for leaf in _leaves(step)]
@@ -94,6 +97,15 @@ class Augment:
         if "stains" in record and not self.paired:
             return self._each_by_itself(record, seed)
         return self._together(record, seed, donor)
+
+    def alone(self, name: str) -> Augment:
+        """The augmentation with one transform only, which then is always applied."""
+        step = copy.deepcopy(self.transforms[name])
+        step.p = 1.0
+        if getattr(step, "p_warp", 0):
+            step.p_warp = 1.0  # of `RandomTile`, which else mostly cuts
+        labels, recolour = sorted(self.label_stains), sorted(self.recolour)
+        return Augment({name: step}, labels, recolour, paired=self.paired)
 
     def _each_by_itself(self, record: Record, seed: int) -> Record:
         augmented = record.copy()
