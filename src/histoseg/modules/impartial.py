@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,17 +10,18 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 from typing_extensions import override
 
-from histoseg.contracts import BACKGROUND, Array, Maps, Plane, Sample, planes_of
+from histoseg.contracts import BACKGROUND, Array, Maps, Sample, planes_of
 from histoseg.errors import CheckpointError, ContractError
 from histoseg.losses import ImPartialLoss, MixtureLayout
 from histoseg.metrics import ObjectThreshold, StrokeThreshold
 from histoseg.modules.base import Module, Outputs
-from histoseg.modules.impartial_tasks import mixture_tasks
+from histoseg.modules.impartial_pictures import binary_entropy, pictures
+from histoseg.modules.impartial_tasks import check_strokes, mixture_tasks
 from histoseg.networks import ImPartial as Network
-from histoseg.ops.strokes import false_colour, with_outlines, with_strokes
+from histoseg.ops.strokes import false_colour
 from histoseg.postprocess import ProbabilityObjects
 from histoseg.postprocess.decoder import Decoder
 from histoseg.postprocess.probability import UNTUNED
@@ -111,7 +111,7 @@ class ImPartial(Module):
         tuners = {"strokes": StrokeThreshold(count), "objects": ObjectThreshold()}
         if tune not in tuners:
             raise ValueError(f"tune is {tune!r}: expected {' or '.join(tuners)}")
-        self.tuner: StrokeThreshold | ObjectThreshold = tuners[tune]
+        self.tuner: Metric = tuners[tune]
         self.register_buffer("tuned", torch.full((count,), UNTUNED))
         self.register_buffer("strokes", torch.zeros(len(self.planes)), persistent=False)
         if pretrained is not None:
@@ -139,9 +139,9 @@ class ImPartial(Module):
         return {name: torch.cat([part[name] for part in parts]) for name in self.tasks}
 
     def _by_task(self, raw: Tensor) -> Outputs:
-        read = self.loss.layout.read(raw.float())
-        classes = [task.classes[..., :-1, :].unflatten(-1, raw.shape[-2:]) for task in read]
-        return dict(zip(self.tasks, classes, strict=True))
+        read = zip(self.tasks, self.loss.layout.read(raw.float()), strict=True)
+        classes = {name: task.classes[..., :-1, :] for name, task in read}
+        return {name: m.reshape(*m.shape[:-1], *raw.shape[-2:]) for name, m in classes.items()}
 
     @override
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
@@ -200,7 +200,7 @@ class ImPartial(Module):
         super().on_train_epoch_end()
         if self.current_epoch == 0:
             seen = self.trainer.strategy.reduce(self.strokes.clone(), reduce_op="sum")
-            check_strokes(self.planes, seen.tolist())  # type: ignore[union-attr]
+            check_strokes(self.planes, seen.tolist())
 
     @override
     def validation_step(self, batch: Sample, batch_idx: int) -> dict[str, Any]:
@@ -235,23 +235,7 @@ class ImPartial(Module):
         else:
             shown = {"image": batch["image"], "maps": maps, **self.decode(maps)}
         shown["image"] = false_colour(shown["image"])
-        return shown | {"pictures": self._pictures(batch, shown)}
-
-    def _pictures(self, batch: Sample, shown: Mapping[str, Any]) -> dict[str, Tensor]:
-        """What a panel shows of a batch."""
-        image, maps = shown["image"], shown["maps"]
-        pictures = {"image": image}
-        for name, classes in self.tasks.items():
-            if "scribbles" in batch:
-                own = [plane.task == name for plane in self.planes]
-                pictures[f"scribbles, {name}"] = with_strokes(image, batch["scribbles"][:, own])
-            for k, kind in enumerate(classes):
-                pictures[f"{name}: {kind}"] = maps[name][:, k : k + 1]
-            pictures[f"{name}, uncertain"] = uncertainty(maps, name)
-        for title, key in (("truth", "instances"), ("found", "pred_instances")):
-            if key in shown:
-                pictures[title] = with_outlines(image, shown[key].to(image.device))
-        return pictures
+        return shown | {"pictures": pictures(self.tasks, batch, shown)}
 
     def _labels_at(self, probability: Array, threshold: float) -> Array:
         assert isinstance(self.postprocess, ProbabilityObjects)
@@ -287,41 +271,3 @@ class ImPartial(Module):
                 "depth and batch_norm, and channels, as the file was trained with"
             )
         self.network.load_state_dict(weights)
-
-
-def check_strokes(planes: Sequence[Plane], pixels: Sequence[float]) -> None:
-    """Refuse to go on without strokes; warn of a class or a background that has none.
-
-    Args:
-        planes: Of scribbles.
-        pixels: How many strokes of each were seen in an epoch.
-
-    Raises:
-        ContractError: If no class of any task has a stroke.
-    """
-    missing = [plane for plane, count in zip(planes, pixels, strict=True) if not count]
-    if all(plane in missing for plane in planes if plane.name != BACKGROUND):
-        raise ContractError(
-            "in a whole epoch there was no stroke of any class: nothing can be learned from these "
-            "scribbles. Draw on some cells of each class, and around them"
-        )
-    for task, name in missing:
-        _log.warning(
-            "in a whole epoch there was no stroke of %r of task %r: what the model says of it is "
-            "not to be trusted. Draw some, or leave it out of data.tasks",
-            name,
-            task,
-        )
-
-
-def binary_entropy(p: Tensor) -> Tensor:
-    """Of a probability: 0 where it is sure, 0.69 at one half."""
-    other = 1 - p
-    return -p * p.clamp(min=1e-5).log() - other * other.clamp(min=1e-5).log()
-
-
-def uncertainty(maps: Maps, task: str) -> Tensor:
-    """How unsure a task is, (B, 1, H, W) in [0, 1]: by the spread of passes, else by entropy."""
-    spread = maps.get(f"{task}_variance")
-    unsure = maps[f"{task}_entropy"] / math.log(2) if spread is None else 2 * spread.sqrt()
-    return unsure.amax(1, keepdim=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
-from histoseg.contracts import planes_of
+from histoseg.contracts import BACKGROUND, Plane, planes_of
+from histoseg.errors import ContractError
 from histoseg.losses import MixtureTask
 
+_log = logging.getLogger(__name__)
 PerTask = Mapping[str, Sequence[float]]
 
 
@@ -70,3 +73,28 @@ def mixture_tasks(
             )
         )
     return tuple(found)
+
+
+def check_strokes(planes: Sequence[Plane], pixels: Sequence[float]) -> None:
+    """Refuse to go on without strokes; warn of a class or a background that has none.
+
+    Args:
+        planes: Of scribbles.
+        pixels: How many strokes of each were seen in an epoch.
+
+    Raises:
+        ContractError: If no class of any task has a stroke.
+    """
+    missing = [plane for plane, count in zip(planes, pixels, strict=True) if not count]
+    if all(plane in missing for plane in planes if plane.name != BACKGROUND):
+        raise ContractError(
+            "in a whole epoch there was no stroke of any class: nothing can be learned from these "
+            "scribbles. Draw on some cells of each class, and around them"
+        )
+    for task, name in missing:
+        _log.warning(
+            "in a whole epoch there was no stroke of %r of task %r: what the model says of it is "
+            "not to be trusted. Draw some, or leave it out of data.tasks",
+            name,
+            task,
+        )
