@@ -38,11 +38,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         CheckpointError: If the file is damaged, of another kind, or holds more than data.
     """
+    content = read_saved(path)
+    if not isinstance(content, dict):
+        raise CheckpointError(
+            f"{path} holds a {type(content).__name__}; expected a dictionary of weights"
+        )
+    return content
+
+
+def read_saved(path: Path) -> Any:
+    """Read what `read_checkpoint` reads, be it a dictionary or not.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If the file is damaged, of another kind, or holds more than data.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}; check the path")
     try:
-        content = _read_npz(path) if path.suffix == ".npz" else _read_torch(path)
+        return _read_npz(path) if path.suffix == ".npz" else _read_torch(path)
     except (
         *(RuntimeError, ValueError, KeyError, EOFError, OSError, AttributeError, ImportError),
         *(TypeError, IndexError, pickle.UnpicklingError, zipfile.BadZipFile),
@@ -53,11 +68,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             "Expected a file of torch.save or an .npz that holds nothing but data; if it is cut "
             "short, download it again"
         ) from error
-    if not isinstance(content, dict):
-        raise CheckpointError(
-            f"{path} holds a {type(content).__name__}; expected a dictionary of weights"
-        )
-    return content
 
 
 def in_torchs_cache(url: str) -> tuple[Path, str | None]:
