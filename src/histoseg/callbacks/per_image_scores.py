@@ -85,7 +85,8 @@ class PerImageScores(pl.Callback):
                 row |= {"stains": made, self.rank_by: made.get(self.rank_by, np.nan)}
             if "points" in outputs:
                 row["points"] = found = _point_counts(pl_module, outputs, i, maps)
-                row |= pl_module.test_scores["points"].scores(found)  # type: ignore[index, operator]
+                metric: Any = pl_module.test_scores["points"]  # type: ignore[index]
+                row |= metric.scores(found)
             elif "pred_instances" in maps:
                 counts = tally(**maps, classes=len(pl_module.classes), radius=radius)  # type: ignore[arg-type]
                 row |= {"tally": counts, self.rank_by: counts.scores[self.rank_by]}

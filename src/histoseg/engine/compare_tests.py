@@ -43,8 +43,8 @@ def cross_tests(
 
 def _scored(run: RunFolder, overrides: Mapping[str, Any], folder: Path) -> dict[str, float]:
     said = folder / "test.json"
-    overrides = OmegaConf.to_container(OmegaConf.create(dict(overrides)))
-    wanted = {"run": str(run.path.resolve()), "overrides": overrides}
+    plain = OmegaConf.to_container(OmegaConf.create(dict(overrides)))
+    wanted = {"run": str(run.path.resolve()), "overrides": plain}
     done = folder / "metrics.json"
     if not (done.is_file() and said.is_file() and json.loads(said.read_text()) == wanted):
         *_, last = phases(run.config)

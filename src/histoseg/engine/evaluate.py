@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
@@ -30,6 +30,7 @@ from histoseg.engine.score_report import (
 from histoseg.engine.structure import keep_structure
 from histoseg.engine.trainer import build_trainer
 from histoseg.errors import UnreadableFileError
+from histoseg.metrics import PointScores
 from histoseg.metrics.report import image_scores
 from histoseg.metrics.tallies import stack
 from histoseg.modules.base import Module
@@ -128,8 +129,8 @@ def _report(
     rows = getattr(data.records("test"), "rows", {})
     if found.points:
         annotators = {name: rows[name]["split"] for name in found.points}
-        groups = dict(cfg.points.groups or {})
-        write_point_groups(folder, found.points, annotators, groups, module.test_scores["points"])
+        metric = cast(PointScores, module.test_scores["points"])
+        write_point_groups(folder, found.points, annotators, dict(cfg.points.groups or {}), metric)
     if not found.tallies and not found.stain_rows:
         return {}, ""
     groups = [rows.get(name, {}).get("group") or name for name in found.names]

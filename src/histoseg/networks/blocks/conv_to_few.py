@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
@@ -38,8 +39,8 @@ class ConvToFew(nn.Conv2d):
         kernel = self.weight.permute(2, 0, 1, 3).reshape(side * outputs, inputs, 1, side)
         rows = functional.conv2d(functional.pad(image, (half, half, 0, 0), mode=mode), kernel)
         rows = functional.pad(rows, (0, 0, half, half), mode=mode)  # rows of rows: the same
-        parts = rows.split(outputs, dim=1)
-        result = parts[0][:, :, :height].clone()
+        parts: tuple[Tensor, ...] = torch.split(rows, outputs, dim=1)
+        result: Tensor = parts[0][:, :, :height].clone()
         for shift, part in enumerate(parts[1:], start=1):
             result += part[:, :, shift : shift + height]
         return result if self.bias is None else result.add_(self.bias[:, None, None])
