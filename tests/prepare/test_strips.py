@@ -181,9 +181,9 @@ def test_a_gray_ihc_is_left_out_unless_it_is_meant(single: Path, tmp_path: Path)
     Image.fromarray(fake.panels(0)["ihc"][..., 1]).save(single / "s0_IHC.png")
     complaint = prepare(tmp_path).complaint
     assert "s0_IHC.png is gray, and ihc has to be in colour" in complaint
-    assert "data.brightfield=[]" in complaint
+    assert "data.dataset.brightfield=[]" in complaint
     assert sorted(strips(tmp_path / "out")) == ["s1_IHC", "s2_IHC", "s3_IHC"]
-    assert prepare(tmp_path, "data.brightfield=[]").code == 0
+    assert prepare(tmp_path, "data.dataset.brightfield=[]").code == 0
     assert len(strips(tmp_path / "out")) == 4
 
 

@@ -82,7 +82,7 @@ class DeepLIIFStrips(FileDataset):
                 raise UnreadableFileError(
                     f"{path}: panel {stain!r} is gray, and has to be in colour: put data.stains in "
                     "the order of the panels, give the strip in colour, or take it as it is: "
-                    "data.brightfield=[]"
+                    "data.dataset.brightfield=[]"
                 )
         return Record(stains=stains, place=Place(name, 0, 0, self.mpp))
 

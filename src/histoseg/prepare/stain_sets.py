@@ -204,7 +204,7 @@ class StainSets:
                 raise UnreadableFileError(
                     f"{one.files[stain]} is gray, and {stain} has to be in colour: brown and blue "
                     "cannot be told apart. Give the picture in colour, or take it as it is: "
-                    "data.brightfield=[]"
+                    "data.dataset.brightfield=[]"
                 )
 
     def _resized(self, one: StainSet, stain: str, picture: Array) -> Array:
