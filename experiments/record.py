@@ -75,13 +75,13 @@ def points(path: Path, key: str) -> tuple[list[int], list[float]]:
     before = last = 0
     with path.open(newline="") as f:
         for row in csv.DictReader(f):
+            if not row.get(key):
+                continue
             epoch = int(row["epoch"])
-            if epoch < last:
-                before += last + 1
+            before += last + 1 if epoch < last else 0
             last = epoch
-            if row.get(key):
-                epochs.append(before + epoch + 1)
-                values.append(float(row[key]))
+            epochs.append(before + epoch + 1)
+            values.append(float(row[key]))
     if not values:
         sys.exit(f"{path} has no values of {key}")
     return epochs, values
