@@ -17,10 +17,10 @@ def name(number: int, split: str) -> str:
 
 
 def picture(number: int, stain: str, side: int = 64) -> Array:
-    """The same discs in both stains, in other colours."""
-    image, instances = discs(number, side, side, 8)
+    """The same discs in both stains, in other colours; large ones in large pictures."""
+    image, instances = discs(number, 64, 64, 8)
     image[instances > 0] = COLOURS[stain]
-    return image
+    return image.repeat(side // 64, axis=0).repeat(side // 64, axis=1)
 
 
 def write(

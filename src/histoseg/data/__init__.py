@@ -7,6 +7,7 @@ from histoseg.data.datamodule import TileDataModule as TileDataModule
 from histoseg.data.deepliif_strips import DeepLIIFStrips as DeepLIIFStrips
 from histoseg.data.draws import Draws as Draws
 from histoseg.data.dsb2018 import DSB2018 as DSB2018
+from histoseg.data.endonuke import EndoNuke as EndoNuke
 from histoseg.data.folder import NucleiFolder as NucleiFolder
 from histoseg.data.pannuke import PanNuke as PanNuke
 from histoseg.data.patches import Patches as Patches
@@ -27,4 +28,5 @@ from histoseg.data.synthetic_scribbles import SyntheticScribbles as SyntheticScr
 from histoseg.data.synthetic_stains import SyntheticStains as SyntheticStains
 from histoseg.data.tile import RandomTile as RandomTile
 from histoseg.data.tile import centre_tile as centre_tile
+from histoseg.data.unpaired_sets import UnpairedSets as UnpairedSets
 from histoseg.data.unpaired_stains import UnpairedStains as UnpairedStains
