@@ -237,6 +237,11 @@ class ImPartial(Module):
         shown["image"] = false_colour(shown["image"])
         return shown | {"pictures": pictures(self.tasks, batch, shown)}
 
+    @override
+    def _log_scores(self, scores: MetricCollection) -> None:
+        if any(metric.update_called for metric in scores.values()):
+            super()._log_scores(scores)
+
     def _labels_at(self, probability: Array, threshold: float) -> Array:
         assert isinstance(self.postprocess, ProbabilityObjects)
         return replace(self.postprocess, threshold=threshold).label(probability)[1]
