@@ -16,15 +16,16 @@ from histoseg.data.tile import frame_of
 from histoseg.errors import UnreadableFileError
 from histoseg.ops.components import split_components
 
-_MAPS = ("instances", "semantic", "ignore")
+_MAPS = ("instances", "semantic", "ignore", "scribbles", "held_out")
+_BOOL = ("ignore", "scribbles", "held_out")
 
 
 class Augment:
     """Change a record at random: an albumentations pipeline that keeps instance maps intact.
 
-    The image, its maps and its stains go through the same draws; colours change in the image and
-    in the stains of ``recolour`` alone. Stains that show different tissue (``paired`` is False)
-    have draws of their own. Afterwards each connected part of the
+    The image, its maps, its scribbles and its stains go through the same draws; colours change in
+    the image and in the stains of ``recolour`` alone. Stains that show different tissue
+    (``paired`` is False) have draws of their own. Afterwards each connected part of the
     instance map is one instance: what a warp tore off or mirrored gets an id of its own. The
     ``place`` stays that of the source, because a warped tile has no corner there.
 
@@ -155,8 +156,9 @@ class Augment:
             augmented["instances"] = split_components(instances)
         if "semantic" in record:
             augmented["semantic"] = out["semantic"]
-        if "ignore" in record:
-            augmented["ignore"] = out["ignore"].astype(bool)
+        for key in _BOOL:
+            if key in record:
+                augmented[key] = out[key].astype(bool)  # type: ignore[literal-required]
         return augmented
 
     def _as_targets(self, record: Record) -> dict[str, tuple[str, Array]]:
@@ -189,8 +191,9 @@ def _arrays(record: Record) -> tuple[dict[str, Any], Array | None]:
         arrays["instances"], ids = _narrow(record["instances"])
     if "semantic" in record:
         arrays["semantic"] = record["semantic"]
-    if "ignore" in record:
-        arrays["ignore"] = record["ignore"].astype(np.uint8)  # OpenCV warps no bool
+    for key in _BOOL:
+        if key in record:
+            arrays[key] = record[key].astype(np.uint8)  # type: ignore[literal-required]  # OpenCV warps no bool
     return arrays, ids
 
 
