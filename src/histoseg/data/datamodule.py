@@ -56,6 +56,7 @@ class Tiles(Dataset[Sample]):
         self.normalise = normalise
         self.needs_donor = getattr(augment, "needs_donor", False)
         self.paired = getattr(augment, "paired", True)
+        self.drawn = None if self.paired or not isinstance(records, DrawsApart) else records.drawn
 
     def __len__(self) -> int:
         """Number of items."""
@@ -65,8 +66,8 @@ class Tiles(Dataset[Sample]):
         """Load one item, augment it with the seed of its draw (0 for a plain index), pack it."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
         index = item % len(self.records)
-        if not self.paired and isinstance(self.records, DrawsApart):
-            return packed(self.augment(self.records.drawn(index, seed), seed))
+        if self.drawn is not None:
+            return packed(self.augment(self.drawn(index, seed), seed))
         record = self._record(index)
         if not self.paired and "stains" in record:
             record = self._apart(record, seed)
