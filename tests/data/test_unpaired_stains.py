@@ -30,7 +30,7 @@ def opened(root: Path, split: str = "train", **options: Any) -> UnpairedStains:
 
 
 def names(data: UnpairedStains, stain: str) -> list[str]:
-    return [picture.name for picture in data.domains[stain].pictures]
+    return list(data.domains[stain].names)
 
 
 def in_folders(root: Path) -> Path:
@@ -101,8 +101,8 @@ def test_the_official_layout(tmp_path: Path) -> None:
             Image.fromarray(fake.picture(i, 40, 40, (90, 40, 140))).save(
                 tmp_path / name / f"{i}.png"
             )
-    assert [len(d) for d in opened(tmp_path).domains.values()] == [1, 2]
-    assert [len(d) for d in opened(tmp_path, "test").domains.values()] == [3, 4]
+    assert [len(d.names) for d in opened(tmp_path).domains.values()] == [1, 2]
+    assert [len(d.names) for d in opened(tmp_path, "test").domains.values()] == [3, 4]
     with pytest.raises(DatasetNotFoundError, match=r"valA .*~data\.splits\.val"):
         opened(tmp_path, "val")
 
@@ -206,7 +206,7 @@ def test_a_damaged_picture_stops_or_is_passed_over(tmp_path: Path) -> None:
     assert data.skipped == ["he: he0"]
     for path in (root / "he" / "train").iterdir():
         path.write_bytes(b"x")
-    with pytest.raises(UnreadableFileError, match="none of the 7 pictures of 'he'"):
+    with pytest.raises(UnreadableFileError, match="none of the 7 items can be read"):
         opened(root, on_error="skip").drawn(0, 0)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,15 +16,16 @@ from histoseg.data.tile import frame_of
 from histoseg.errors import UnreadableFileError
 from histoseg.ops.components import split_components
 
-_MAPS = ("instances", "semantic", "ignore")
+_MAPS = ("instances", "semantic", "ignore", "scribbles", "held_out")
+_BOOL = ("ignore", "scribbles", "held_out")
 
 
 class Augment:
     """Change a record at random: an albumentations pipeline that keeps instance maps intact.
 
-    The image, its maps and its stains go through the same draws; colours change in the image and
-    in the stains of ``recolour`` alone. Stains that show different tissue (``paired`` is False)
-    have draws of their own. Afterwards each connected part of the
+    The image, its maps, its scribbles and its stains go through the same draws; colours change in
+    the image and in the stains of ``recolour`` alone. Stains that show different tissue
+    (``paired`` is False) have draws of their own. Afterwards each connected part of the
     instance map is one instance: what a warp tore off or mirrored gets an id of its own. The
     ``place`` stays that of the source, because a warped tile has no corner there.
 
@@ -40,6 +42,7 @@ class Augment:
 
     Attributes:
         whole: An `Augment` of these; None for nothing.
+        transforms: Those that are used, by name.
         needs_donor: Whether a transform takes something of another image.
 
     Raises:
@@ -69,6 +72,7 @@ class Augment:
                     f"transform {name!r} is {step!r}; expected an albumentations transform, "
                     "in YAML a mapping with _target_"
                 )
+        self.transforms = used
         self.label_stains, self.recolour = frozenset(label_stains), frozenset(recolour)
         self.paired, self.smallest = paired, smallest
         self.whole = Augment(whole, label_stains, paired=paired) if whole else None
@@ -117,6 +121,15 @@ class Augment:
                     "data.augment.smallest=0"
                 )
 
+    def alone(self, name: str) -> Augment:
+        """The augmentation with one transform only, which then is always applied."""
+        step = copy.deepcopy(self.transforms[name])
+        step.p = 1.0
+        if getattr(step, "p_warp", 0):
+            step.p_warp = 1.0  # of `RandomTile`, which else mostly cuts
+        labels, recolour = sorted(self.label_stains), sorted(self.recolour)
+        return Augment({name: step}, labels, recolour, paired=self.paired)
+
     def _each_by_itself(self, record: Record, seed: int) -> Record:
         augmented = record.copy()
         seeds = np.random.default_rng([seed, 2]).integers(2**32, size=len(record["stains"]))
@@ -143,8 +156,9 @@ class Augment:
             augmented["instances"] = split_components(instances)
         if "semantic" in record:
             augmented["semantic"] = out["semantic"]
-        if "ignore" in record:
-            augmented["ignore"] = out["ignore"].astype(bool)
+        for key in _BOOL:
+            if key in record:
+                augmented[key] = out[key].astype(bool)  # type: ignore[literal-required]
         return augmented
 
     def _as_targets(self, record: Record) -> dict[str, tuple[str, Array]]:
@@ -177,8 +191,9 @@ def _arrays(record: Record) -> tuple[dict[str, Any], Array | None]:
         arrays["instances"], ids = _narrow(record["instances"])
     if "semantic" in record:
         arrays["semantic"] = record["semantic"]
-    if "ignore" in record:
-        arrays["ignore"] = record["ignore"].astype(np.uint8)  # OpenCV warps no bool
+    for key in _BOOL:
+        if key in record:
+            arrays[key] = record[key].astype(np.uint8)  # type: ignore[literal-required]  # OpenCV warps no bool
     return arrays, ids
 
 

@@ -126,6 +126,10 @@ class TileDataModule(pl.LightningDataModule):
         stains: Names of the stains that each record has, in the order to show them; empty for
             data of images.
         label_stains: Those of them that are label pictures.
+        channels: Names of the channels of each image, in their order; empty for RGB.
+        tasks: What scribbles tell apart: the classes of each task, by its name; empty for data
+            without scribbles. `histoseg.contracts.planes_of` names the planes.
+        objects: The task whose objects are annotated as instances, with ``classes`` if several.
         tile: Side of the square tiles that models get, pixels.
         batch_size: Tiles in a batch, per device.
         tiles_per_image: Random tiles of each training image in an epoch; one is right where
@@ -156,6 +160,9 @@ class TileDataModule(pl.LightningDataModule):
         mpp: float | None = None,
         stains: Sequence[str] = (),
         label_stains: Sequence[str] = (),
+        channels: Sequence[str] = (),
+        tasks: Mapping[str, Sequence[str]] | None = None,
+        objects: str | None = None,
         tiles_per_image: int = 1,
         sampling: Sampling | None = None,
         num_workers: int = 0,
@@ -173,6 +180,7 @@ class TileDataModule(pl.LightningDataModule):
         self.splits = splits if fold is None else _of_fold(splits, fold)
         self.classes, self.colours, self.mpp = list(classes), colours, mpp
         self.stains, self.label_stains = tuple(stains), tuple(label_stains)
+        self.channels, self.tasks, self.objects = tuple(channels), dict(tasks or {}), objects
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
         self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory
@@ -249,7 +257,14 @@ class TileDataModule(pl.LightningDataModule):
         return DataLoader(
             tiles,
             batch_size=batch_size or self.batch_size,
-            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle, weights=weights),
+            sampler=Draws(
+                len(tiles),
+                seed=self.seed,
+                shuffle=shuffle,
+                weights=weights,
+                parts=getattr(tiles.records, "parts", 1),
+                batch_size=batch_size or self.batch_size,
+            ),
             drop_last=drop_last,
             **self._options(),
         )

@@ -111,17 +111,18 @@ class StainFolder:
         for name, path in files.items():
             self.pictures += self._parted(name, path)
 
-    def __len__(self) -> int:
-        """Number of pictures."""
-        return len(self.pictures)
+    @property
+    def names(self) -> list[str]:
+        """Of the pictures."""
+        return [picture.name for picture in self.pictures]
 
     def read(self, index: int) -> tuple[Array, Place]:
-        """Read picture ``index`` modulo their number: (H, W, 3), uint8, and where it is from.
+        """Read a picture (H, W, 3), uint8, and say where it is from.
 
         Raises:
             UnreadableFileError: If the file is damaged.
         """
-        picture = self.pictures[index % len(self)]
+        picture = self.pictures[index]
         mpp = float("nan") if self.mpp is None else self.mpp
         if picture.corner is None:
             return read_image(picture.path), Place(picture.name, 0, 0, mpp)

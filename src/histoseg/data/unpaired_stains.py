@@ -1,28 +1,22 @@
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
-import numpy as np
-
-from histoseg.contracts import Array, Place, Record
-from histoseg.data.file_dataset import FileDataset, OnError
+from histoseg.data.file_dataset import OnError
 from histoseg.data.splits import FRACTIONS, split_items
 from histoseg.data.stain_folder import Regions, StainFolder, check_names, group_of, list_files
-from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
+from histoseg.data.unpaired import Unpaired
+from histoseg.errors import ContractError, DatasetNotFoundError
 
-_log = logging.getLogger(__name__)
 _SPLITS = ("train", "val", "test")
 
 
-class UnpairedStains(FileDataset):
+class UnpairedStains(Unpaired):
     """Pictures of stains that have nothing to do with each other: a folder for each stain.
 
-    There are as many items as the largest stain has pictures. Item i holds picture i of each stain,
-    counted round where a stain has fewer; `drawn`, for training, takes all stains but the first at
-    random. Pictures may be of any size and format, and of slides regions in tissue are taken.
+    Pictures may be of any size and format, and of slides regions in tissue are taken. Which items
+    there are, `Unpaired` says.
 
     A folder with a sub-folder of the split's name gives that. Else its files are shared out by
     ``fractions``; what has one name in two stains comes into the same split, and so do all regions
@@ -41,16 +35,11 @@ class UnpairedStains(FileDataset):
         mpp: Micrometres per pixel. Slides are read so; of pictures it is believed.
         on_error: As in `FileDataset`.
 
-    Attributes:
-        domains: Stain -> its pictures in this split.
-
     Raises:
         DatasetNotFoundError: If a stain has no folder or no picture.
         ContractError: If names clash, or there are too few pictures to share out.
         SlideError: See `StainFolder`.
     """
-
-    provides: ClassVar[frozenset[str]] = frozenset({"stains", "place"})
 
     def __init__(
         self,
@@ -70,65 +59,8 @@ class UnpairedStains(FileDataset):
         files = {stain: list_files(place, stain) for stain, (place, _) in places.items()}
         whole = {stain: files[stain] for stain, (_, alone) in places.items() if not alone}
         files |= _shared_out(whole, split, _sharing(fractions, seed, group_pattern))
-        self.domains = {s: StainFolder(s, files[s], regions(), mpp) for s in stains}
-        for stain, domain in self.domains.items():
-            if split == "train" and len(domain) == 1:
-                _log.warning("stain %r has one picture to train on: it is learned by heart", stain)
-        _log.info("%s: %s", split, ", ".join(f"{len(d)} of {s}" for s, d in self.domains.items()))
-        self._index = {self._name(i): i for i in range(max(map(len, self.domains.values())))}
-        super().__init__(list(self._index), on_error)
-
-    def read(self, name: str) -> Record:
-        """Read a picture of each stain: see `FileDataset.read`."""
-        index = self._index[name]
-        found = {stain: domain.read(index) for stain, domain in self.domains.items()}
-        return self._record(found, name)
-
-    def drawn(self, index: int, seed: int) -> Record:
-        """Read picture ``index`` of the first stain, and of each other stain one drawn at random.
-
-        Args:
-            index: Of the item.
-            seed: Decides the draws.
-
-        Raises:
-            UnreadableFileError: If one cannot be read, and with "skip" if none can.
-        """
-        first, *others = self.domains
-        rng = np.random.default_rng([seed, 3])
-        chosen = {first: index} | {
-            stain: int(rng.integers(len(self.domains[stain]))) for stain in others
-        }
-        found = {stain: self._readable(stain, number) for stain, number in chosen.items()}
-        return self._record(found, found[first][1].slide)
-
-    def _readable(self, stain: str, index: int) -> tuple[Array, Place]:
-        """The picture, or with "skip" the next that can be read."""
-        domain = self.domains[stain]
-        if self.on_error == "raise":
-            return domain.read(index)
-        for number in range(index, index + len(domain)):
-            name = f"{stain}: {domain.pictures[number % len(domain)].name}"
-            if name in self.skipped:
-                continue
-            try:
-                return domain.read(number)
-            except UnreadableFileError as error:
-                self.skipped.append(name)
-                _log.warning("skipped: %s", error)
-        raise UnreadableFileError(f"none of the {len(domain)} pictures of {stain!r} can be read")
-
-    def _name(self, index: int) -> str:
-        """Of an item: the names of its pictures."""
-        names = [d.pictures[index % len(d)].name for d in self.domains.values()]
-        return "+".join(dict.fromkeys(names))
-
-    @staticmethod
-    def _record(found: Mapping[str, tuple[Array, Place]], name: str) -> Record:
-        """Of what was read; the place is that of the first stain."""
-        first = next(iter(found.values()))[1]
-        stains = {stain: picture for stain, (picture, _) in found.items()}
-        return Record(stains=stains, place=first._replace(slide=name))
+        domains = {s: StainFolder(s, files[s], regions(), mpp) for s in stains}
+        super().__init__(domains, split, on_error)
 
 
 def _folder(
