@@ -13,6 +13,7 @@ import numpy as np
 
 from histoseg.contracts import Array, Record
 from histoseg.data.tile import frame_of
+from histoseg.errors import UnreadableFileError
 from histoseg.ops.components import split_components
 
 _MAPS = ("instances", "semantic", "ignore", "scribbles", "held_out")
@@ -35,8 +36,12 @@ class Augment:
         recolour: Stains whose colours, noise and sharpness may change.
         paired: Whether the stains of a record show the same tissue. If not, `Tiles` also takes each
             from another record.
+        whole: Likewise, what is done to whole images in validation and test, where training
+            resizes. Without chance.
+        smallest: Side, px, below which a picture is refused instead of mirrored; 0 refuses none.
 
     Attributes:
+        whole: An `Augment` of these; None for nothing.
         transforms: Those that are used, by name.
         needs_donor: Whether a transform takes something of another image.
 
@@ -55,6 +60,8 @@ class Augment:
         label_stains: Sequence[str] = (),
         recolour: Sequence[str] = (),
         paired: bool = True,
+        whole: Mapping[str, A.BasicTransform | A.BaseCompose | None] | None = None,
+        smallest: int = 0,
     ) -> None:
         if both := set(label_stains) & set(recolour):
             raise ValueError(f"{sorted(both)} are label pictures: leave them out of recolour")
@@ -67,7 +74,8 @@ class Augment:
                 )
         self.transforms = used
         self.label_stains, self.recolour = frozenset(label_stains), frozenset(recolour)
-        self.paired = paired
+        self.paired, self.smallest = paired, smallest
+        self.whole = Augment(whole, label_stains, paired=paired) if whole else None
         self._leaves = [leaf for step in used.values() for leaf in _leaves(step)]
         self.needs_donor = any("donor" in leaf.targets_as_params for leaf in self._leaves)
         self._pipeline = A.Compose(
@@ -91,12 +99,27 @@ class Augment:
         Raises:
             ValueError: If image, maps and paired stains differ in size, or the record has points:
                 a warp mirrors nuclei that have none, so annotated points are for evaluation only.
+            UnreadableFileError: If a picture is smaller than ``smallest``.
         """
         if "points" in record:
             raise ValueError("a record with points is for evaluation and is not augmented")
+        self._check_sides(record)
         if "stains" in record and not self.paired:
             return self._each_by_itself(record, seed)
         return self._together(record, seed, donor)
+
+    def _check_sides(self, record: Record) -> None:
+        pictures = record.get("stains") or {"image": frame_of(record)}
+        for name, picture in pictures.items():
+            height, width = picture.shape[:2]
+            if min(height, width) < self.smallest:
+                item = record["place"].slide if "place" in record else "a record"
+                raise UnreadableFileError(
+                    f"{item}: {name!r} is {height} x {width} pixels (height x width), the crop "
+                    f"{self.smallest}. Take it out, set a smaller data.tile and model.tile, resize "
+                    "pictures with data/augment=cyclegan_official, or have edges mirrored with "
+                    "data.augment.smallest=0"
+                )
 
     def alone(self, name: str) -> Augment:
         """The augmentation with one transform only, which then is always applied."""

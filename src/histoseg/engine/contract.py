@@ -39,7 +39,7 @@ def check_contract(cfg: DictConfig, conf: Path | None = None, *, scoring: bool =
             f"{model} needs {_list(needed)}; {given_by} gives {_list(given)}"
             f"{points if gives_points(cfg) else ''}{fitting}"
         )
-    if cfg.data.tile < cfg.model.tile:
+    if cfg.data.tile < cfg.model.get("tile", 0):  # a pipeline has none: it is only scored
         raise ContractError(
             f"{model} takes tiles of {cfg.model.tile} px, data.tile is {cfg.data.tile}: "
             f"set data.tile={cfg.model.tile}"

@@ -7,6 +7,7 @@ from histoseg.metrics.ignored import without_ignored as without_ignored
 from histoseg.metrics.ihc_scores import IHCScores as IHCScores
 from histoseg.metrics.instance_scores import InstanceScores as InstanceScores
 from histoseg.metrics.lpips import Lpips as Lpips
+from histoseg.metrics.nuclei_kept import NucleiKept as NucleiKept
 from histoseg.metrics.object_threshold import ObjectThreshold as ObjectThreshold
 from histoseg.metrics.perceptual_scores import PerceptualScores as PerceptualScores
 from histoseg.metrics.point_scores import PointScores as PointScores

@@ -22,12 +22,12 @@ from histoseg.modules.impartial_pictures import binary_entropy, pictures
 from histoseg.modules.impartial_tasks import check_strokes, mixture_tasks
 from histoseg.networks import ImPartial as Network
 from histoseg.ops.strokes import false_colour
+from histoseg.ops.weight_files import read_saved
 from histoseg.postprocess import ProbabilityObjects
 from histoseg.postprocess.decoder import Decoder
 from histoseg.postprocess.probability import UNTUNED
 from histoseg.targets import blind_spots
 from histoseg.weights import impartial as official
-from histoseg.weights.files import read_saved
 from histoseg.weights.unlike import unlike
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from histoseg.errors import CheckpointError
-from histoseg.weights.files import read_saved
+from histoseg.ops.weight_files import read_saved
 
 _BLOCK = re.compile(
     r"^(?:(inc)|(down)_list\.(\d+)\.maxpool_conv\.1|(up)_list\.(\d+)\.conv)\.double_conv\.(\d+)\.(.+)$"

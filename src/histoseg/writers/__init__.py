@@ -34,6 +34,7 @@ from histoseg.writers.page import PageSection as PageSection
 from histoseg.writers.page import PageTable as PageTable
 from histoseg.writers.page import write_page as write_page
 from histoseg.writers.panel import colour_semantic as colour_semantic
+from histoseg.writers.panel import enlarged as enlarged
 from histoseg.writers.panel import hv_to_rgb as hv_to_rgb
 from histoseg.writers.panel import panel as panel
 from histoseg.writers.parquet import write_parquet as write_parquet
@@ -44,6 +45,10 @@ from histoseg.writers.patches import ZarrPatches as ZarrPatches
 from histoseg.writers.picture import worst_name as worst_name
 from histoseg.writers.picture import write_png as write_png
 from histoseg.writers.pyramid_tiff import write_pyramid_tiff as write_pyramid_tiff
+from histoseg.writers.run_figures import bars_figure as bars_figure
+from histoseg.writers.run_figures import curves_figure as curves_figure
+from histoseg.writers.run_figures import matrix_figure as matrix_figure
+from histoseg.writers.run_figures import tradeoff_figure as tradeoff_figure
 from histoseg.writers.sample_pictures import Colours as Colours
 from histoseg.writers.sample_pictures import dotted as dotted
 from histoseg.writers.sample_pictures import hatched as hatched
@@ -59,6 +64,7 @@ from histoseg.writers.score_files import write_json as write_json
 from histoseg.writers.score_files import write_scores as write_scores
 from histoseg.writers.score_table import aligned as aligned
 from histoseg.writers.score_table import comparison_table as comparison_table
+from histoseg.writers.score_table import image_mean_table as image_mean_table
 from histoseg.writers.score_table import score_table as score_table
 from histoseg.writers.sedeen_xml import write_sedeen as write_sedeen
 from histoseg.writers.stains import write_stains as write_stains

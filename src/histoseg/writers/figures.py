@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from histoseg.contracts import Array
 from histoseg.writers.picture import write_png
 
 INK, FAINT, GRID = "#22303c", "#7a8794", "#e3e8ec"
@@ -28,12 +29,17 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout=layout)
 
 
+def drawn(figure: Figure) -> Array:
+    """A figure as a picture (H, W, 3), uint8."""
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()  # once; savefig would draw twice, to lay out and to write
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all.
 
     Raises:
         OSError: If it cannot be written.
     """
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()  # once; savefig would draw twice, to lay out and to write
-    return write_png(path, np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    return write_png(path, drawn(figure))

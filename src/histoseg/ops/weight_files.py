@@ -1,14 +1,17 @@
-"""Reading files of weights that others wrote, without running any code of theirs."""
+"""The one way to read files of weights: checked, and without running what is in them."""
 
 from __future__ import annotations
 
+import hashlib
 import pickle
+import re
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from histoseg.errors import CheckpointError
 
@@ -65,6 +68,44 @@ def read_saved(path: Path) -> Any:
             "Expected a file of torch.save or an .npz that holds nothing but data; if it is cut "
             "short, download it again"
         ) from error
+
+
+def in_torchs_cache(url: str) -> tuple[Path, str | None]:
+    """Where torch keeps what it fetched from an address, and the checksum that its name holds."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    found = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    return path, found and found[1]
+
+
+def read_weights(path: Path, sha256: str | None, missing: str) -> dict[str, Tensor]:
+    """Read a published file that holds nothing but tensors by name.
+
+    Args:
+        path: The file.
+        sha256: Its checksum in hexadecimal digits, or the first of them; None leaves it unchecked.
+        missing: What to say if it is not there: where it can be had.
+
+    Returns:
+        The tensors, on the CPU.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If the checksum is another, or the file holds more than tensors.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {path}. {missing}")
+    if sha256 is not None:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if not sha256 or not found.startswith(sha256.lower()):
+            raise CheckpointError(
+                f"{path} has the SHA-256 {found}, expected {sha256!r}: it is damaged or another; "
+                "get it anew"
+            )
+    content = read_checkpoint(path)
+    if not all(isinstance(value, Tensor) for value in content.values()):
+        raise CheckpointError(f"{path} holds other things than tensors by name")
+    return content
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
