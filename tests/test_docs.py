@@ -125,6 +125,10 @@ def test_a_command_that_is_wrong_would_be_found() -> None:
 
 def test_the_pages_have_commands() -> None:
     assert {command.verb for command in COMMANDS.values()} == {
+        "compare",
+        "explore",
+        "lr_find",
+        "report",
         "check",
         "convert",
         "analyse",

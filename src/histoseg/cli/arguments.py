@@ -182,8 +182,15 @@ def _of_folder(args: list[str]) -> list[str]:
     if value(args, "model/seg_weights") is not None:
         said.pop("seg_weights", None)
     data = [] if value(args, "data") else ["data=deepliif_strips"]
-    own = [f"++model.{key}={json.dumps(v, separators=(',', ':'))}" for key, v in said.items()]
+    own = [line for key, value in said.items() for line in _overrides(f"model.{key}", value)]
     return ordered([*data, *own, *args])
+
+
+def _overrides(key: str, value: Any) -> list[str]:
+    """A setting as it is typed; one of several entries takes the place of what is there."""
+    if not isinstance(value, dict):
+        return [f"++{key}={json.dumps(value, separators=(',', ':'))}"]
+    return [f"~{key}", *(line for k, v in value.items() for line in _overrides(f"{key}.{k}", v))]
 
 
 def _is_override(arg: str) -> bool:

@@ -17,7 +17,7 @@ from histoseg import __version__
 from histoseg.errors import CheckpointError
 from histoseg.modules.base import Module
 from histoseg.modules.deepliif_files import settings_of as settings_of  # for the command line
-from histoseg.weights import read_checkpoint
+from histoseg.ops.weight_files import read_checkpoint
 
 log = logging.getLogger(__name__)
 TRUSTED = tuple(

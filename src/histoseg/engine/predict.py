@@ -26,6 +26,7 @@ from histoseg.engine.ranks import rank, ranks_to_start, world
 from histoseg.engine.record import write_provenance
 from histoseg.engine.slides.finished import results_in
 from histoseg.engine.slides.forward import Forward
+from histoseg.engine.slides.panels import inputs_of
 from histoseg.engine.slides.picture_run import PictureRun
 from histoseg.engine.slides.pictures import Picture, look_at
 from histoseg.engine.slides.settings import PARTS, Settings, Writer
@@ -93,8 +94,9 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
             bar.set_postfix_str(f"{rows[-1]['nuclei']} nuclei in {entry.path.name}")
     finally:  # a run that is stopped says what it has done
         write_summary(output, rows, settings.rank if settings.ranks > 1 else None)
-    nuclei = sum(row["nuclei"] for row in rows)
-    log.info("%d nuclei in %d images; results in %s", nuclei, len(rows), output)
+    found = f"{sum(row['nuclei'] for row in rows)} nuclei in "
+    found = found if "instances" in settings.module.decoder.kinds else ""
+    log.info("%s%d images; results in %s", found, len(rows), output)
     return rows
 
 
@@ -145,6 +147,7 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
     halo = cfg.halo if "instances" in kinds else 0
     at_once = max(1, cfg.batch_size // getattr(module, "tiles", 1))  # a piece has many tiles
     forward = Forward(module, at_once, PRECISIONS[cfg.precision])
+    stays_whole = cfg.tiling == DEEPLIIF or len(inputs_of(module)) > 1
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     deciding = [overlap, halo, *(plain.get(key) for key in DECIDING)]
     settings = Settings(
@@ -153,7 +156,7 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
         writers=_fitting(instantiate(cfg.writers), kinds),
         model_mpp=MPP_AT_1X / cfg.proc_mag if cfg.proc_mag else module.mpp,
         mpp=cfg.mpp,
-        region=cfg.region if cfg.tiling == BLENDED else MAX_PIXELS,  # pictures stay whole
+        region=MAX_PIXELS if stays_whole else cfg.region,
         halo=halo,
         overlap=overlap,
         cache=CACHE,
@@ -190,6 +193,11 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig, *, mine: bool) 
             row |= PictureRun(entry, seen, settings, cfg).run() if mine else {"state": "partial"}
         elif cfg.tiling == DEEPLIIF:
             raise SlideError(f"{entry.path}: tiling=deepliif is for pictures; leave it out")
+        elif len(inputs := inputs_of(settings.module)) > 1:
+            raise SlideError(
+                f"{entry.path} is a slide, which is of one stain; the model translates "
+                f"{', '.join(inputs)} together: give pictures with these side by side"
+            )
         else:
             row |= SlideRun(entry, settings, settings.model_mpp if seen.flat else None).run()
     except Exception as error:  # whatever it is, the other slides are not at fault

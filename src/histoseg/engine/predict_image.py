@@ -36,7 +36,8 @@ def predict_image(
 
     Args:
         module: From `load`.
-        image: (H, W, 3), uint8.
+        image: (H, W, 3), uint8; of a model with several inputs these on top of each other,
+            (H, W, 3 * n), and results show the first.
         name: Of the result files.
         cfg: ``precision``, ``overlap``, ``batch_size``, ``mpp``, ``save_maps``, ``stains``,
             ``tiling``, ``tile_size``.
@@ -60,15 +61,16 @@ def predict_image(
     else:
         seen = image if scale == 1 else _resized(image, scale)
         arrays = _maps(module, seen, cfg)
-        decoded = module.decoder(module.decoder.with_image(arrays, seen))
+        decoded = module.decoder(module.decoder.with_image(arrays, seen[..., :3]))
+    first = np.ascontiguousarray(image[..., :3])
     decoder = module.decoder
     decoded = _in_frame(decoded, image.shape)
     found, measures = decoded.instances, dict(decoded.measures)
     if cfg.stains and found is not None:
-        measures |= stain_means(image, found)
+        measures |= stain_means(first, found)
     return Prediction(
         name=name,
-        image=image,
+        image=first,
         instances=Instances.none(*image.shape[:2]) if found is None else found,
         classes=module.classes,
         colours=module.colours,
@@ -102,7 +104,8 @@ def _resized(image: Array, scale: float) -> Array:
             "micrometres per pixel of the images, usually 0.2 to 1"
         )
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size, interpolation=how))
+    pictures = np.split(image, image.shape[-1] // 3, axis=-1)  # OpenCV takes four channels at most
+    return np.concatenate([cv2.resize(p, size, interpolation=how) for p in pictures], axis=-1)
 
 
 def _in_frame(decoded: Decoded, shape: tuple[int, ...]) -> Decoded:

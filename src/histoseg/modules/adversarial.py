@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from histoseg.contracts import Maps, Sample
 from histoseg.errors import ContractError
+from histoseg.metrics import DistributionScores
 from histoseg.modules.base import Module, Outputs
 from histoseg.modules.shared_sample import multiple_of, sample_of
 from histoseg.networks.blocks.shared_statistics import measuring, with_shared_statistics
@@ -83,6 +84,7 @@ class AdversarialModule(Module):
         self._shared: tuple[nn.Module, ...] = ()
         self.clip: float | None = None
         self.accumulate = 1
+        self._scored_sets = False
 
     @property
     def generators(self) -> nn.Module:
@@ -144,15 +146,15 @@ class AdversarialModule(Module):
         """The inputs on top of each other; a batch of tiles has them so already.
 
         Raises:
-            ContractError: If tiles have other channels: pictures are predicted of one input alone.
+            ContractError: If tiles have other channels.
         """
         if "stains" not in batch:
             image = batch["image"]
             if image.shape[1] != 3 * len(self.inputs):
                 raise ContractError(
                     f"{type(self).__name__} translates {', '.join(self.inputs)} together, "
-                    f"{3 * len(self.inputs)} channels, and the image has {image.shape[1]}: a "
-                    "picture or slide is of one stain. Give them as data with stains"
+                    f"{3 * len(self.inputs)} channels, and the image has {image.shape[1]}: give "
+                    "these stains on top of each other"
                 )
             return image
         return torch.cat([_rgb(batch["stains"][name]) for name in self.inputs], dim=1)
@@ -199,6 +201,21 @@ class AdversarialModule(Module):
             optimizer.step()
             optimizer.zero_grad()
             torch.clear_autocast_cache()  # it may hold casts of the weights of before
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        """Let scores of sets rest in epochs that are not theirs: they take long."""
+        trainer = self.trainer
+        fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
+        first, self._scored_sets = fitting and not self._scored_sets, self._scored_sets or fitting
+        last = trainer.current_epoch + 1 == trainer.max_epochs
+        for metric in self.val_scores.values():
+            if isinstance(metric, DistributionScores):
+                turn = (trainer.current_epoch + 1) % metric.every_n_epochs == 0
+                # the first too, so that callbacks find what they monitor, also in a resumed run
+                metric.resting = trainer.sanity_checking or (
+                    fitting and not (first or turn or last)
+                )
 
     @override
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:

@@ -17,8 +17,8 @@ from histoseg.modules.base import Outputs
 from histoseg.modules.freezing import freeze
 from histoseg.modules.paired import PairLoss, beside
 from histoseg.modules.stored_networks import fill, load_checkpoint
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.postprocess.decoder import Decoder
-from histoseg.weights import read_checkpoint
 from histoseg.weights.cyclegan import read_cyclegan
 
 
