@@ -54,19 +54,6 @@ def test_a_model_is_built_small_and_has_its_companions(model: str, composed: Com
         assert isinstance(instantiate(phase.model), Module)
 
 
-def test_a_pipeline_is_built_of_any_two_models_and_finds_their_settings(composed: Compose) -> None:
-    small = [o.replace("model.", "model.translate.") for o in tiny_overrides("deepliif")]
-    small += [o.replace("model.", "model.segment.") for o in tiny_overrides("hovernet")]
-    cfg = composed(
-        "predict", "model=pipeline", "model@model.translate=deepliif", "data=synthetic", "input=x",
-        "model.stain=hematoxylin", *(o for o in small if not o.startswith("data.")),
-    )  # fmt: skip
-    module = instantiate(cfg.model)
-    assert isinstance(module, Module)
-    assert module.classes == tuple(cfg.data.classes)
-    assert module.cut.row * 36 == module.tile - 2 * module.margin
-
-
 @pytest.mark.parametrize("data", DATA)
 def test_data_compose_and_have_their_companions(data: str, composed: Compose) -> None:
     cfg = composed("view", f"data={data}")

@@ -24,7 +24,10 @@ from histoseg.engine.assembled import paths_of
 from histoseg.engine.slides.stamps import hash_of, hash_of_file
 
 CLASSES = {"neoplastic": "epithelium", "epithelial": "epithelium", "connective": "stroma"}
-GROUPS = {"pathologists": ["ptg1", "ptg2", "ptg3"], "students": ["stud1", "stud2", "stud3", "stud4"]}
+GROUPS = {
+    "pathologists": ["ptg1", "ptg2", "ptg3"],
+    "students": ["stud1", "stud2", "stud3", "stud4"],
+}
 GROUPED = "groups.csv"
 
 
