@@ -1,11 +1,11 @@
 """Seams of a translated picture, by how its tiles are cut and where norms take their statistics.
 
-Each way is compared with the picture translated as one tile: the mean difference, and how much the
-difference jumps from one line of pixels to the next, in gray levels of 255 (see
+Each way is compared with the picture translated as one tile: the mean difference, and how much it
+jumps from one line of pixels to the next, in gray levels of 255 (see
 `_deepliif_seams.py`); the worst line of a picture is its seam. ``sample`` are shared statistics of
-16 tiles of the picture, as of a slide that is too large to be seen at once; ``shared`` of all of it.
+16 tiles of it, as of a slide that is too large to be seen at once; ``shared`` of all of it.
 
-python benchmarks/translation_seams.py <checkpoint or run of a translator> <picture> [<folder for pictures>]
+python benchmarks/translation_seams.py <checkpoint or run> <picture> [<folder for pictures>]
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def stages_of(pipeline: Any) -> list[list[str]]:
     if len(stages) != len(STAGES):
         raise CheckpointError(
             f"pipeline names {len(stages)} models: expected [<translator>,<segmenter>], each a "
-            "checkpoint or, for the mean of several, a list of them; histoseg export format=histoseg "
-            "makes one of the weights of an original"
+            "checkpoint or, for the mean of several, a list of them. histoseg export "
+            "format=histoseg makes one of the weights of an original"
         )
     return [paths_of(stage) for stage in stages]
 
