@@ -20,7 +20,9 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
-MODELS, DATA = choices("model"), choices("data")
+PREDICTING = ("pipeline",)  # two models, each with its own recipe: nothing to train
+MODELS = [model for model in choices("model") if model not in PREDICTING]
+DATA = choices("data")
 VARIANTS = ("_original", "_legacy2021", "_newest2026", "_interactive")
 GROUPS = (
     "trainer",

@@ -37,7 +37,7 @@ def cyclegan(tmp_path_factory: pytest.TempPathFactory, _mypkg: None) -> Path:
 
 @pytest.fixture
 def picture(tmp_path: Path) -> np.ndarray:
-    image: np.ndarray = synthetic_tissue(140, 150, 1, stain="ihc")["image"]
+    image: np.ndarray = synthetic_tissue(80, 90, 1, stain="ihc")["image"]
     (tmp_path / "in").mkdir()
     Image.fromarray(image).save(tmp_path / "in" / "small.png")
     return image
@@ -72,16 +72,14 @@ def test_a_picture_gives_the_files_of_two_commands(
     assert summary(tmp_path / "one")[0]["state"] == "done"
     assert histoseg_(*args, "save_translated=true").code == 0
     assert summary(tmp_path / "one")[0]["state"] == "skipped"
-    for change in ("model.translate.direction=b_to_a", "save_translated=true seed=0"):
-        said = histoseg_(*args, *change.split())
-        assert said.code == 0, said.err
-        assert summary(tmp_path / "one")[0]["state"] == "done"
+    assert histoseg_(*args, "model.translate.direction=b_to_a").code == 0
+    assert summary(tmp_path / "one")[0]["state"] == "done", "other pictures are translated anew"
 
 
 def test_a_slide_with_shared_statistics_and_several_generators(
     histoseg_: Call, cyclegan: Path, hovernet_run: Path, tmp_path: Path, picture: np.ndarray
 ) -> None:
-    write_slide(tmp_path / "in" / "slide.tif", np.tile(picture, (3, 3, 1)))
+    write_slide(tmp_path / "in" / "slide.tif", np.tile(picture, (2, 3, 1)))
     said = histoseg_(
         "predict", f"pipeline=[[{cyclegan},{cyclegan}],{hovernet_run}]", "input=in/slide.tif",
         "output=out", "region=300", "model.translate.statistics=shared", *QUIET, *SMALL,
@@ -115,7 +113,7 @@ def test_it_is_scored_against_points_with_groups(
     said = histoseg_(
         "evaluate", f"pipeline=[{cyclegan},{hovernet_run}]", "data=endonuke", place,
         "points.class_of={connective: stroma}", "points.groups={pathologists: [ptg1]}",
-        "model.translate.tile=128", "model.translate.overlap=0", "data.num_workers=0",
+        "model.mpp=1", "model.translate.mpp=1", "data.num_workers=0",
         "hydra.run.dir=scores", "trainer.enable_progress_bar=false",
     )  # fmt: skip
     assert said.code == 0, said.err

@@ -13,8 +13,9 @@ from torch.nn.utils import clip_grad_norm_
 from fakes.pair import Pair, discriminator_loss, generator_loss, loader
 from histoseg.errors import ContractError, NonFiniteLossError
 from histoseg.metrics import DistributionScores
-from histoseg.modules.adversarial import check_tile
+from histoseg.modules.adversarial import check_tile, signed, unsigned
 from histoseg.postprocess.decoder import Decoder
+from histoseg.writers import to_uint8
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
 
@@ -244,3 +245,10 @@ def test_gray_stains_are_seen_in_three_channels() -> None:
     assert module.picture(tiles) is tiles["image"]
     with pytest.raises(ContractError, match="translates ihc, marker together, 6 channels"):
         Pair(inputs=["ihc", "marker"]).picture(tiles)
+
+
+def test_levels_survive_the_range_of_networks() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 16, 16).expand(3, -1, -1)
+    seen = signed(levels.float() / 255)
+    assert (seen.min(), seen.max()) == (-1, 1)
+    assert (to_uint8(unsigned(seen)) == levels.permute(1, 2, 0).numpy()).all()

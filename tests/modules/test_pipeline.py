@@ -167,7 +167,7 @@ def test_pieces_have_whole_tiles_and_a_border() -> None:
         assert cut.tile <= largest
         assert cut.tile % 4 == 0
         assert cut.margin - 46 >= 32
-        assert cut.tile - 2 * cut.margin == cut.count * 164
+        assert cut.tile - 2 * cut.margin == cut.row * 164
     assert pieces(hover, 1024, 32, 512).tile == 1024
     with pytest.raises(ValueError, match="no room for a tile of 256 px"):
         pieces(hover, 256, 32, 4)

@@ -111,8 +111,6 @@ def checkpoint_command(args: list[str]) -> list[str]:
         args = args if asks else _of_folder(args)
         if asks or all(value(args, key) for key in ("model", "data", "model.pretrained")):
             return args
-        if value(args, "model") == "pipeline" and value(args, "data"):
-            return args
         sys.exit(
             "histoseg: which checkpoint? Say ckpt=<.ckpt file, or the folder of a run>; "
             "pipeline=[<translator>,<segmenter>] for two models, one after the other; or, for "
@@ -131,12 +129,10 @@ def _of_pipeline(args: list[str], stages: Any) -> list[str]:
 
     chosen = ["model=pipeline"]
     for stage, paths in zip(("translate", "segment"), stages_of(stages), strict=True):
-        if paths is not None:
-            stored = _stored(args, paths)
-            _offer("model", f"from_{stage}", stored["model"])
-            chosen.append(f"model@model.{stage}=from_{stage}")
-            if stage == "segment":
-                _offer("data", "from_checkpoint", stored["data"])
+        stored = _stored(args, paths)
+        _offer("model", f"from_{stage}", stored["model"])
+        chosen.append(f"model@model.{stage}=from_{stage}")
+        _offer("data", "from_checkpoint", stored["data"])  # the last one's count
     own = {a.partition("=")[0] for a in args}
     return ordered([*(c for c in chosen if c.partition("=")[0] not in own), *args])
 

@@ -32,11 +32,7 @@ def assembled(cfg: DictConfig) -> Module:
     module = checkpoint.build(cfg)
     if isinstance(module, Pipeline):
         for stage, paths in zip(STAGES, stages_of(cfg.pipeline), strict=True):
-            part = getattr(module, stage)
-            if paths is None:
-                checkpoint.require_trained(part, cfg.model[stage])
-            else:
-                module.take(stage, _trained(part, paths))
+            module.take(stage, _trained(getattr(module, stage), paths))
     elif cfg.pipeline is not None:
         raise CheckpointError("pipeline= goes with model=pipeline, which it chooses by itself")
     elif cfg.ckpt is None:
@@ -46,21 +42,20 @@ def assembled(cfg: DictConfig) -> Module:
     return module.eval()
 
 
-def stages_of(pipeline: Any) -> list[list[str] | None]:
-    """Checkpoints of the translator and of the segmenter; None for weights of an original.
+def stages_of(pipeline: Any) -> list[list[str]]:
+    """Checkpoints of the translator and of the segmenter.
 
     Raises:
         CheckpointError: If there are not two.
     """
-    if pipeline is None:
-        return [None, None]
     stages = list(pipeline) if isinstance(pipeline, list | ListConfig) else [pipeline]
     if len(stages) != len(STAGES):
         raise CheckpointError(
             f"pipeline names {len(stages)} models: expected [<translator>,<segmenter>], each a "
-            "checkpoint or, for the mean of several, a list of them"
+            "checkpoint or, for the mean of several, a list of them. histoseg export "
+            "format=histoseg makes one of the weights of an original"
         )
-    return [None if stage is None else paths_of(stage) for stage in stages]
+    return [paths_of(stage) for stage in stages]
 
 
 def paths_of(ckpt: Any) -> list[str]:
@@ -95,8 +90,7 @@ def same_model(stored: Mapping[Path, DictConfig]) -> DictConfig:
 def source_of(cfg: DictConfig) -> str:
     """Where the weights came from, for a report."""
     if cfg.pipeline is not None:
-        given = [",".join(paths or ["pretrained"]) for paths in stages_of(cfg.pipeline)]
-        return " then ".join(given)
+        return " then ".join(",".join(paths) for paths in stages_of(cfg.pipeline))
     return str(cfg.model.get("pretrained")) if cfg.ckpt is None else ",".join(paths_of(cfg.ckpt))
 
 

@@ -104,6 +104,16 @@ def _to_cyclegan(module: Module, output: Path) -> None:
     log.info("%s written; A is %s, B is %s", output, *module.domains.values())
 
 
+def _to_histoseg(module: Module, output: Path) -> None:
+    """Write a checkpoint of ours: weights of an original with the settings that they need."""
+    if output.suffix != ".ckpt":
+        raise ValueError(f"output={output}: checkpoints of histoseg end in .ckpt")
+    weights = {key: value.contiguous() for key, value in module.state_dict().items()}
+    with whole_file(output) as file:
+        torch.save({"state_dict": weights, "histoseg": module.recipe}, file)
+    log.info("%s written; every verb takes it as ckpt=%s", output, output)
+
+
 def _check_folder(output: Path) -> None:
     if output.suffix or output.is_file():
         raise ValueError(f"output={output}: expected a folder, the original has a file a network")
@@ -123,5 +133,6 @@ FORMATS: Mapping[str, Exporter] = {
     "hovernet": _to_hovernet,
     "deepliif": _to_deepliif,
     "cyclegan": _to_cyclegan,
+    "histoseg": _to_histoseg,
 }
 """How to write each format: the module, on the CPU and in eval mode, into the file."""

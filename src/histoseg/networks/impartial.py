@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histoseg.networks.blocks.conv3x3 import Conv3x3
 from histoseg.networks.blocks.dropout import check_share, dropped, random_keep
 
 
@@ -128,7 +127,7 @@ class ImPartial(nn.Module):
         below, last = cast(_Double, self.down[0]), cast(_Double, self.up[-1]).first
         top: Tensor = self.stem(image)
         first = below.first.convolved(_pooled(top), each)
-        skip = last.conv.convolved(top, last.halves(each)[0], None)
+        skip = functional.conv2d(top, last.halves(each)[0], padding=1)
         for start in range(0, passes, at_once):
             some = range(start, min(start + at_once, passes))
             drop = _Passes(self.dropout, some, seed, image.device)
@@ -150,7 +149,8 @@ class ImPartial(nn.Module):
     def _raw(self, x: Tensor, skip: Tensor, drop: Drop) -> Tensor:
         """The last level: x of several passes, and what its convolution made of the top of one."""
         last = cast(_Double, self.up[-1])
-        x = last.first.conv.convolved(x, last.first.halves(drop)[1], last.first.bias(drop))
+        weight, bias = last.first.halves(drop)[1], last.first.bias(drop)
+        x = functional.conv2d(x, weight, bias, padding=1)
         x.view(-1, *skip.shape).add_(skip)
         raw: Tensor = self.head(last.second(last.first.finished(x, drop), drop))
         return raw
@@ -166,11 +166,11 @@ class ImPartial(nn.Module):
 class _Unit(nn.Module):
     """Convolution, dropout, batch norm, activation."""
 
-    conv: Conv3x3
+    conv: nn.Conv2d
 
     def __init__(self, inputs: int, outputs: int, relu: bool, batch_norm: bool) -> None:
         super().__init__()
-        self.conv = Conv3x3(inputs, outputs)
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.norm = nn.BatchNorm2d(outputs) if batch_norm else None
         self.relu = relu
 
@@ -181,7 +181,8 @@ class _Unit(nn.Module):
     def convolved(self, x: Tensor, drop: Drop | None) -> Tensor:
         if drop is None:
             return self.conv(x)  # type: ignore[no-any-return]
-        return self.conv.convolved(x, self.conv.weight * drop.factor, self.bias(drop))
+        weight = self.conv.weight * drop.factor
+        return functional.conv2d(x, weight, self.bias(drop), padding=1)
 
     def bias(self, drop: Drop) -> Tensor:
         assert self.conv.bias is not None

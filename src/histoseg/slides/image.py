@@ -13,7 +13,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
-from histoseg.slides.pixels import on_white, to_uint8, turned_up, used_bits
+from histoseg.slides.pixels import SamplesError, on_white, to_uint8, turned_up, used_bits
 from histoseg.slides.tiff import read_tiff
 
 MAX_PIXELS = 2**30
@@ -64,6 +64,8 @@ def read_image(path: Path, *, upright: bool = True, depth: int | None = None) ->
         pixels, orientation = _as_stored(path, head, depth)
     except (UnreadableFileError, MemoryError):
         raise
+    except SamplesError as error:
+        raise UnreadableFileError(f"{path}: {error}") from error
     except Exception as error:  # decoders raise a dozen kinds, none of which names the file
         raise UnreadableFileError(
             f"{path} ({path.stat().st_size} bytes) cannot be decoded, it is damaged or cut short"
