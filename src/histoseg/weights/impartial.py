@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -105,16 +105,16 @@ def to_official(weights: Weights, *, dropout: bool = True) -> dict[str, Tensor]:
     return found
 
 
-def write_official(path: Path, weights: Weights, *, dropout: bool = True) -> None:
+def write_official(file: Path | BinaryIO, weights: Weights, *, dropout: bool = True) -> None:
     """Write a file as ``main_impartial.py`` saves and loads it: a list of the weights.
 
     Args:
-        path: The file; replaced if it is there.
+        file: Where; replaced if it is there.
         weights: As in `to_official`.
         dropout: As in `to_official`.
     """
     state = to_official(weights, dropout=dropout)
-    torch.save([{key: value.detach().cpu().contiguous() for key, value in state.items()}], path)
+    torch.save([{key: value.detach().cpu().contiguous() for key, value in state.items()}], file)
 
 
 def _weights_in(content: Any) -> dict[str, Tensor]:
