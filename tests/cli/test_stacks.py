@@ -25,7 +25,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(root: Path) -> Path:
     said = call(
-        "train", "model=pixelshuffle_unet", "data=loading_codes", *TINY, f"data.dataset.root={root}", CODES, "data.num_workers=0", "data.tiles_per_image=2",
+        "train", "model=pixelshuffle_unet", "data=loading_codes", *TINY,
+        f"data.dataset.root={root}", CODES, "data.num_workers=0", "data.tiles_per_image=2",
         "phases.decoder.trainer.max_epochs=1", "phases.all.trainer.max_epochs=1",
         "model.optimizer.lr=2e-3", "logger=csv", "trainer.num_sanity_val_steps=0", "bootstrap=0",
         "trainer.enable_progress_bar=false", "trainer.enable_model_summary=false",

@@ -70,17 +70,17 @@ def test_stacks_of_a_folder_are_one_group(tmp_path: Path) -> None:
 
 def test_training_draws_by_the_seed_and_evaluation_does_not(root: Path) -> None:
     train = opened(root, (RANDOM, RANDOM), training=True)
-    same = [train.drawn(0, 7)["image"] for _ in range(2)]
+    same = [train.seeded(0, 7)["image"] for _ in range(2)]
     np.testing.assert_array_equal(*same)
-    others = {train.drawn(0, seed)["image"].tobytes() for seed in range(12)}
+    others = {train.seeded(0, seed)["image"].tobytes() for seed in range(12)}
     assert len(others) > 5
     evaluated = opened(root, (RANDOM, RANDOM))
-    np.testing.assert_array_equal(evaluated.drawn(0, 7)["image"], evaluated[0]["image"])
+    np.testing.assert_array_equal(evaluated.seeded(0, 7)["image"], evaluated[0]["image"])
 
 
 def test_cells_are_numbered_for_those_who_ask(root: Path) -> None:
-    assert "instances" not in opened(root).drawn(0, 0, {"semantic"})
-    assert "instances" in opened(root).drawn(0, 0)
+    assert "instances" not in opened(root).seeded(0, 0, {"semantic"})
+    assert "instances" in opened(root).seeded(0, 0)
 
 
 def module(composed: Compose, root: Path, *more: str) -> TileDataModule:
@@ -186,6 +186,6 @@ def test_a_damaged_stack_is_skipped_if_asked(root: Path, tmp_path: Path) -> None
         stacks.put(tmp_path, name, *stacks.stack(0))
     (tmp_path / "FullImage" / "a.tif").write_bytes(b"II*\0")
     with pytest.raises(UnreadableFileError, match=r"a\.tif cannot be read"):
-        opened(tmp_path, training=True).drawn(0, 0)
+        opened(tmp_path, training=True).seeded(0, 0)
     data = opened(tmp_path, training=True, on_error="skip")
-    assert data.drawn(0, 0)["place"].slide == "b"
+    assert data.seeded(0, 0)["place"].slide == "b"

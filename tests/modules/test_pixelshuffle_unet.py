@@ -97,7 +97,7 @@ def test_ignored_pixels_neither_learn_nor_score(composed: Compose) -> None:
 
 
 def test_without_classes_pixels_of_objects_are_the_cells(composed: Compose) -> None:
-    model = built(composed, "model.classes=[]", "model.colours=[]", "model.postprocess.classes=0")
+    model = built(composed, "model.classes=[]", "model.colours=[]", "model.postprocess.classes=[]")
     given = Sample(image=torch.rand(1, 3, 64, 64), instances=torch.zeros(1, 64, 64).long())
     given["instances"][0, 4:9, 4:9] = 7
     assert model.learns == {"instances"}

@@ -22,7 +22,7 @@ def squares() -> Array:
 
 
 def test_what_is_connected_and_of_one_class_is_one_object() -> None:
-    found = ClassRegions(classes=2)(maps_of(squares(), 2))
+    found = ClassRegions(classes=["a", "b"])(maps_of(squares(), 2))
     assert found.semantic.tolist() == [1, 2, 2]
     assert found.labels[16, 4] == found.labels[15, 3] == 3  # the hole is filled
     assert found.labels[22, 38] == 0
@@ -32,7 +32,7 @@ def test_what_is_connected_and_of_one_class_is_one_object() -> None:
 def test_objects_that_touch_are_told_apart_by_class_alone() -> None:
     kind = np.zeros((12, 20), np.int64)
     kind[2:8, 2:10], kind[2:8, 10:18] = 1, 2
-    assert ClassRegions(classes=2)(maps_of(kind, 2)).ids.tolist() == [1, 2]
+    assert ClassRegions(classes=["a", "b"])(maps_of(kind, 2)).ids.tolist() == [1, 2]
     assert len(ClassRegions()(maps_of((kind > 0).astype(np.int64)))) == 1
 
 
@@ -40,7 +40,7 @@ def test_an_object_inside_another_stays() -> None:
     kind = np.zeros((20, 20), np.int64)
     kind[2:18, 2:18] = 1
     kind[7:13, 7:13] = 2
-    found = ClassRegions(classes=2)(maps_of(kind, 2))
+    found = ClassRegions(classes=["a", "b"])(maps_of(kind, 2))
     assert found.labels[9, 9] == 2
     assert found.semantic.tolist() == [1, 2]
 

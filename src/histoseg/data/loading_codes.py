@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,7 +30,7 @@ class LoadingCodes(FileDataset):
         loading: Which channels of a stack become the image.
         classes: Names of classes 1..K.
         split: One of the keys of ``fractions``; None for all stacks.
-        training: Whether codes draw anew for each item (`drawn`); else they are loaded as
+        training: Whether codes draw anew for each item (`seeded`); else they are loaded as
             ``loading.evaluation`` says.
         fractions: Share of the groups in each split. Stacks of a sub-folder are a group; one
             directly in ``FullImage`` is its own.
@@ -77,7 +76,7 @@ class LoadingCodes(FileDataset):
         self._told = False
         super().__init__(names, on_error)
 
-    def drawn(self, index: int, seed: int, wanted: Collection[str] = provides) -> Record:
+    def seeded(self, index: int, seed: int, wanted: Collection[str] = provides) -> Record:
         """Read an item as training sees it: what is random in its codes is drawn with a seed.
 
         Args:
@@ -86,8 +85,8 @@ class LoadingCodes(FileDataset):
             wanted: Keys that are used; cells are numbered only for those who ask.
         """
         rng = np.random.default_rng([seed, 4]) if self.training else None
-        read: Callable[[str], Record] = partial(self._read, rng=rng, wanted=wanted)
-        return self.readable(index, read)
+        start = range(len(self))[index]
+        return self.readable(self.ids, lambda i: self._read(self.ids[i], rng, wanted), start)
 
     def read(self, name: str) -> Record:
         """Read a stack and its mask: see `FileDataset.read`."""

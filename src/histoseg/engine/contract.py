@@ -40,7 +40,7 @@ def check_contract(cfg: DictConfig, conf: Path | None = None, *, scoring: bool =
             f"{model} needs {_list(needed)}; {given_by} gives {_list(given)}"
             f"{points if gives_points(cfg) else ''}{fitting}"
         )
-    if cfg.data.tile < cfg.model.tile:
+    if cfg.data.tile < cfg.model.get("tile", 0):  # a pipeline has none: it is only scored
         raise ContractError(
             f"{model} takes tiles of {cfg.model.tile} px, data.tile is {cfg.data.tile}: "
             f"set data.tile={cfg.model.tile}"
@@ -74,14 +74,14 @@ def _check_stains(cfg: DictConfig) -> None:
 
 def _check_channels(cfg: DictConfig) -> None:
     """Images of the data have the channels that the model takes; RGB where neither says so."""
-    taken, given = cfg.model.get("channels", RGB), cfg.data.get("channels", RGB)
+    taken, given = (len(part.get("channels") or ()) or RGB for part in (cfg.model, cfg.data))
     if taken != given:
         raise ContractError(
             f"{_name(cfg.model._target_)} takes images of {taken} channels, the data give {given}:"
             f" give data of {taken} (as many codes in data.dataset.loading.codes), or train a model"
             " of any number, such as model=pixelshuffle_unet"
         )
-    if cfg.model.get("normalise") and cfg.data.get("channels") is not None:
+    if cfg.model.get("normalise") and cfg.data.get("channels"):
         raise ContractError(
             "model.normalise brings stains of RGB pictures together; channels of a stack are no "
             "stains: set model/normalise=null"

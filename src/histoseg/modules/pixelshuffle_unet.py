@@ -28,6 +28,7 @@ from histoseg.weights import read_checkpoint
 _log = logging.getLogger(__name__)
 PixelLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 HEAD = "head."
+RGB = 3
 
 
 class PixelShuffleUNet(Module):
@@ -38,7 +39,7 @@ class PixelShuffleUNet(Module):
     Args:
         network: Recipe of `histoseg.networks.PixelShuffleUNet`, given ``outputs`` and
             ``in_channels``.
-        channels: Channels of the image.
+        channels: Names of the channels of the image; empty for RGB.
         losses: Terms by name, of logits (B, C, H, W), classes (B, H, W), and the pixels that count
             (B, H, W) or None for all. None in place of a term leaves it out.
         weights: Factor of each term.
@@ -59,7 +60,7 @@ class PixelShuffleUNet(Module):
         self,
         network: Callable[..., Network],
         *,
-        channels: int,
+        channels: Sequence[Any],
         losses: Mapping[str, PixelLoss | None],
         weights: Mapping[str, float],
         freeze_encoder: FreezeEncoder = "none",
@@ -68,7 +69,7 @@ class PixelShuffleUNet(Module):
         **facts: Any,
     ) -> None:
         outputs = 1 + max(1, len(facts["classes"]))
-        super().__init__(network(outputs=outputs, in_channels=channels), **facts)
+        super().__init__(network(outputs=outputs, in_channels=len(channels) or RGB), **facts)
         self.network: Network
         self.terms = {name: loss for name, loss in losses.items() if loss is not None}
         lacking = sorted(set(self.terms) - set(weights))

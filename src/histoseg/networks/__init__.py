@@ -3,6 +3,7 @@ from histoseg.networks.cyclegan import CycleGAN as CycleGAN
 from histoseg.networks.deepliif import DeepLIIF as DeepLIIF
 from histoseg.networks.hovernet import HoVerNet as HoVerNet
 from histoseg.networks.ihc_generator import IHCGenerator as IHCGenerator
+from histoseg.networks.impartial import ImPartial as ImPartial
 from histoseg.networks.patchgan import PatchGAN as PatchGAN
 from histoseg.networks.patchgan import PixelGAN as PixelGAN
 from histoseg.networks.pixelshuffle_unet import PixelShuffleUNet as PixelShuffleUNet

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from histoseg.networks.blocks.conv3x3 import Conv3x3
+from histoseg.networks.blocks.conv_to_few import ConvToFew
 from histoseg.networks.blocks.initial import Initial, small_start
 from histoseg.networks.blocks.norms import (
     Norm,
@@ -98,7 +99,7 @@ class ResnetGenerator(nn.Module):
             *(_ResidualBlock(4 * width, norm, padding, dropout) for _ in range(blocks))
         )
         self.up = nn.ModuleList(_Double(w, norm, upsampling) for w in (4 * width, 2 * width))
-        self.head = normalised(nn.Conv2d(width, outputs, 7, padding=3, padding_mode=outer), norm)
+        self.head = normalised(ConvToFew(width, outputs, 7, outer), norm)
         small_start(self, initial, gain)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -24,7 +24,7 @@ class ClassRegions:
 
     Attributes:
         map: Name of the map (1 + K, H, W) of class probabilities, background first.
-        classes: Number of classes that are named; 0 for cells without classes.
+        classes: Names of classes 1..K; empty for cells without classes.
         min_size: Smaller regions are dropped, px.
         fill_holes: Whether background enclosed by an object belongs to it.
         split: Least depth, px, of the waist at which a region is parted: the distance to the
@@ -32,7 +32,7 @@ class ClassRegions:
     """
 
     map: str = "classes"
-    classes: int = 0
+    classes: Sequence[str] = ()
     min_size: int = 10
     fill_holes: bool = True
     split: float | None = None

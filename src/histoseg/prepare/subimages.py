@@ -55,7 +55,7 @@ class Subimages:
             ROI zip outlines are the cells. ``none``: there are no cells, masks are black.
         mask_suffix: Behind the stem of a stack, in the name of its class map.
         negatives: Sub-folders, by name, of images without cells: masks are black there.
-        classes: Number of classes besides background.
+        classes: Names of classes 1..K.
         padding: Pixels added on each side of a box.
         layout: As in `histoseg.slides.stack.Stack`.
 
@@ -71,7 +71,7 @@ class Subimages:
     masks: Masks = "files"
     mask_suffix: str = "_seg.png"
     negatives: Sequence[str] = ()
-    classes: int = 1
+    classes: Sequence[str] = ("cell",)
     padding: int = 0
     layout: Layout = "axes"
 
@@ -164,11 +164,11 @@ class Subimages:
                 "lie on the same pixels"
             )
         found = np.unique(values)
-        if self.classes == 1 and set(found.tolist()) <= {0, _WHITE}:
+        if len(self.classes) == 1 and set(found.tolist()) <= {0, _WHITE}:
             return (values > 0).astype(np.uint8)
-        if found[-1] > self.classes:
+        if found[-1] > len(self.classes):
             raise UnreadableFileError(
-                f"{file} holds {', '.join(map(str, found[found > self.classes][:8]))}; expected "
-                f"classes 0 to {self.classes}, or 0 and 255 for one class"
+                f"{file} holds {', '.join(map(str, found[found > len(self.classes)][:8]))}; expected "
+                f"classes 0 to {len(self.classes)}, or 0 and 255 for one class"
             )
         return values.astype(np.uint8)
