@@ -124,7 +124,7 @@ def test_a_model_that_takes_other_channels_is_refused(composed: Compose) -> None
     cfg = composed("train", "model=pixelshuffle_unet", "data=loading_codes", two)
     check_contract(cfg)
     OmegaConf.set_struct(cfg, False)
-    cfg.model.normalise = {"method": "macenko"}
+    cfg.model.normalise = {"_target_": "histoseg.data.StainNormaliser"}
     with pytest.raises(ContractError, match="stains of RGB"):
         check_contract(cfg)
 

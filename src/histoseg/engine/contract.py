@@ -81,7 +81,8 @@ def _check_channels(cfg: DictConfig) -> None:
             f" give data of {taken} (as many codes in data.dataset.loading.codes), or train a model"
             " of any number, such as model=pixelshuffle_unet"
         )
-    if cfg.model.get("normalise") and cfg.data.get("channels"):
+    how = (cfg.model.get("normalise") or {}).get("_target_", "")
+    if how.endswith(".StainNormaliser") and cfg.data.get("channels"):
         raise ContractError(
             "model.normalise brings stains of RGB pictures together; channels of a stack are no "
             "stains: set model/normalise=null"

@@ -21,9 +21,9 @@ from histoseg.modules.parameter_groups import layered_optimizer
 from histoseg.networks import PixelShuffleUNet as Network
 from histoseg.networks.pixelshuffle_unet import FreezeEncoder
 from histoseg.ops.crop import centre_crop
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.postprocess.decoder import Decoder
 from histoseg.weights import pixelshuffle_unet as official
-from histoseg.weights import read_checkpoint
 
 _log = logging.getLogger(__name__)
 PixelLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]

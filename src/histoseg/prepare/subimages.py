@@ -163,12 +163,12 @@ class Subimages:
                 f"{file} is {values.shape} pixels and its stack {size} (height, width); they must "
                 "lie on the same pixels"
             )
-        found = np.unique(values)
-        if len(self.classes) == 1 and set(found.tolist()) <= {0, _WHITE}:
+        found, count = np.unique(values), len(self.classes)
+        if count == 1 and set(found.tolist()) <= {0, _WHITE}:
             return (values > 0).astype(np.uint8)
-        if found[-1] > len(self.classes):
+        if found[-1] > count:
             raise UnreadableFileError(
-                f"{file} holds {', '.join(map(str, found[found > len(self.classes)][:8]))}; expected "
-                f"classes 0 to {len(self.classes)}, or 0 and 255 for one class"
+                f"{file} holds {', '.join(map(str, found[found > count][:8]))}; expected classes 0 "
+                f"to {count}, or 0 and 255 for one class"
             )
         return values.astype(np.uint8)

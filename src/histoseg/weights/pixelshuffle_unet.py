@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from histoseg.errors import CheckpointError
-from histoseg.weights.files import read_checkpoint
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.weights.layers import unwrapped
 from histoseg.weights.unlike import unlike
 
