@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +17,9 @@ def resized(image: Tensor, size: Sequence[int]) -> Tensor:
     if tuple(image.shape[2:]) == tuple(size):
         return image
     shrinks = size[0] * size[1] < image.shape[2] * image.shape[3]
-    how: dict[str, Any] = (
-        {"mode": "bilinear", "antialias": True} if shrinks else {"mode": "bicubic"}
-    )
-    return interpolate(image.float(), size=tuple(size), **how).clamp(0, 1)
+    how = "bilinear" if shrinks else "bicubic"
+    made = interpolate(image.float(), size=tuple(size), mode=how, antialias=shrinks)
+    return made.clamp(0, 1)
 
 
 def pixels(image: Tensor) -> Array:
