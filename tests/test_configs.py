@@ -38,7 +38,11 @@ GROUPS = (
 
 def fitting_data(model: str) -> str:
     """Data that a model can be tried on without a download."""
-    fitting = {"hovernet": "synthetic", "impartial": "synthetic_scribbles"}
+    fitting = {
+        "hovernet": "synthetic",
+        "impartial": "synthetic_scribbles",
+        "pixelshuffle": "synthetic",
+    }
     return fitting.get(model.partition("_")[0], "synthetic_stains")
 
 

@@ -180,7 +180,10 @@ def settings_of(model: str) -> list[str]:
     return names + [g for entry in cfg.defaults for g in entry if not g.startswith("/")]
 
 
-@pytest.mark.parametrize("model", ["hovernet", "deepliif", "ihc_generator", "cyclegan", "pix2pix"])
+CARDS = ["hovernet", "deepliif", "ihc_generator", "cyclegan", "pix2pix", "pixelshuffle_unet"]
+
+
+@pytest.mark.parametrize("model", CARDS)
 def test_every_setting_of_the_model_is_in_its_card(model: str) -> None:
     card = (ROOT / "docs" / "models" / f"{model}.md").read_text()
     assert [name for name in settings_of(model) if f"`{name}`" not in card] == []

@@ -9,9 +9,13 @@ from histoseg.data.draws import Draws as Draws
 from histoseg.data.dsb2018 import DSB2018 as DSB2018
 from histoseg.data.endonuke import EndoNuke as EndoNuke
 from histoseg.data.folder import NucleiFolder as NucleiFolder
+from histoseg.data.loading import Loading as Loading
+from histoseg.data.loading_codes import LoadingCodes as LoadingCodes
+from histoseg.data.logit_lighting import LogitLighting as LogitLighting
 from histoseg.data.pannuke import PanNuke as PanNuke
 from histoseg.data.patches import Patches as Patches
 from histoseg.data.percentiles import PercentileNormaliser as PercentileNormaliser
+from histoseg.data.perspective_tile import PerspectiveTile as PerspectiveTile
 from histoseg.data.prepared import PreparedNuclei as PreparedNuclei
 from histoseg.data.prepared_points import PreparedPoints as PreparedPoints
 from histoseg.data.resized import Resized as Resized

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -21,6 +21,8 @@ from histoseg.data.file_dataset import FileDataset
 from histoseg.data.sample import packed, widened
 from histoseg.data.sampling import Sampling
 from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
+
+MAPS = frozenset({"instances", "semantic"})
 
 
 @runtime_checkable
@@ -43,6 +45,7 @@ class Tiles(Dataset[Sample]):
         augment: Record and seed to the record of a tile.
         per_image: How often each record is an item: item i is record ``i % len(records)``.
         normalise: What is done to each whole image (H, W, 3) first. Stains stay as they are.
+        wanted: Maps of the annotation that are used; others are left out first. None keeps all.
     """
 
     def __init__(
@@ -51,9 +54,11 @@ class Tiles(Dataset[Sample]):
         augment: Callable[..., Record],
         per_image: int = 1,
         normalise: Callable[[Array], Array] | None = None,
+        wanted: Collection[str] | None = None,
     ) -> None:
         self.records, self.augment, self.per_image = records, augment, per_image
         self.normalise = normalise
+        self.wanted = MAPS if wanted is None else frozenset(wanted) & MAPS
         self.needs_donor = getattr(augment, "needs_donor", False)
         self.paired = getattr(augment, "paired", True)
         self.drawn = None if self.paired or not isinstance(records, DrawsApart) else records.drawn
@@ -68,7 +73,7 @@ class Tiles(Dataset[Sample]):
         index = item % len(self.records)
         if self.drawn is not None:
             return packed(self.augment(self.drawn(index, seed), seed))
-        record = self._record(index)
+        record = self._record(index, seed)
         if not self.paired and "stains" in record:
             record = self._apart(record, seed)
         if self.needs_donor:
@@ -86,8 +91,12 @@ class Tiles(Dataset[Sample]):
         }
         return apart
 
-    def _record(self, index: int) -> Record:
-        record = self.records[index]
+    def _record(self, index: int, seed: int) -> Record:
+        # records that leave something to chance draw it with the seed of the item
+        seeded = getattr(self.records, "seeded", None)
+        record = self.records[index] if seeded is None else seeded(index, seed, self.wanted)
+        if unused := MAPS - self.wanted & record.keys():
+            record = cast(Record, {k: v for k, v in record.items() if k not in unused})
         if self.normalise is not None and "image" in record:
             record = record.copy()
             record["image"] = self.normalise(record["image"])
@@ -96,7 +105,7 @@ class Tiles(Dataset[Sample]):
     def _donor(self, seed: int) -> Array:
         """The image of any record, drawn apart from the augmentation of the item."""
         index = np.random.default_rng([seed, 1]).integers(len(self.records))
-        record = self._record(int(index))
+        record = self._record(int(index), seed)
         if "image" not in record:
             raise ValueError(
                 "an augmentation takes the colours of another image, and these records have "
@@ -140,6 +149,7 @@ class TileDataModule(pl.LightningDataModule):
         seed: Seed of order and augmentation.
         pin_memory: Page-locked batches, for faster copies to a GPU.
         normalise: What a model wants done to each whole image first; of all splits.
+        learns: Maps that a model learns from; training tiles have no others. None for all.
 
     Attributes:
         skipped: Images that the last test left out because they could not be read (with
@@ -169,6 +179,7 @@ class TileDataModule(pl.LightningDataModule):
         num_workers: int = 0,
         pin_memory: bool = False,
         normalise: Callable[[Array], Array] | None = None,
+        learns: Collection[str] | None = None,
     ) -> None:
         super().__init__()
         if len(colours) not in (0, len(classes)):
@@ -185,7 +196,7 @@ class TileDataModule(pl.LightningDataModule):
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
         self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory
-        self.normalise = normalise
+        self.normalise, self.learns = normalise, learns
         self.skipped: list[Skipped] = []
         self._open: dict[str, Records] = {}
 
@@ -204,7 +215,7 @@ class TileDataModule(pl.LightningDataModule):
     @override
     def train_dataloader(self) -> DataLoader[Sample]:
         records = self.records("train")
-        tiles = Tiles(records, self.augment, self.tiles_per_image, self.normalise)
+        tiles = Tiles(records, self.augment, self.tiles_per_image, self.normalise, self.learns)
         weights = self.sampling.weights(records, self.classes) if self.sampling else None
         length = len(Draws(len(tiles), seed=self.seed, shuffle=True))
         # a last, smaller batch would weigh its tiles more; but never drop the only batch

@@ -151,7 +151,9 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
     forward = Forward(module, at_once, PRECISIONS[cfg.precision])
     stays_whole = cfg.tiling == DEEPLIIF or len(inputs_of(module)) > 1
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-    deciding = [overlap, halo, *(plain.get(key) for key in DECIDING)]
+    loading = OmegaConf.select(cfg, "data.dataset.loading")
+    told = OmegaConf.to_container(loading) if loading else None
+    deciding = [overlap, halo, told, *(plain.get(key) for key in DECIDING)]
     settings = Settings(
         output=Path(cfg.output),
         forward=forward,
@@ -169,6 +171,7 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
         save_thumb=cfg.save_thumb,
         rank=cfg.rank,
         ranks=cfg.ranks,
+        loading=instantiate(loading) if loading else None,
     )
     return settings.stamped(
         hash_of([__version__, deciding, settings.cells, hash_of_weights(module.network)]),

@@ -12,3 +12,4 @@ from histoseg.losses.pictures import feature_distance as feature_distance
 from histoseg.losses.pictures import smooth_l1 as smooth_l1
 from histoseg.losses.tversky import tversky as tversky
 from histoseg.losses.unified_focal import unified_focal as unified_focal
+from histoseg.losses.weighted_cross_entropy import weighted_cross_entropy as weighted_cross_entropy

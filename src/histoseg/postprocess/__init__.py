@@ -1,3 +1,4 @@
+from histoseg.postprocess.class_regions import ClassRegions as ClassRegions
 from histoseg.postprocess.deepliif_cells import DeepLIIFCells as DeepLIIFCells
 from histoseg.postprocess.deepliif_cells import FoundCells as FoundCells
 from histoseg.postprocess.deepliif_thresholds import CellCalls as CellCalls

@@ -19,7 +19,10 @@ LOOKED_AT: Final = 2**26
 
 
 class Picture(NamedTuple):
-    """Pixels (H, W, 3), uint8, and their size in micrometres; None where nothing says it."""
+    """Pixels and their size in micrometres; None where nothing says it.
+
+    (H, W, 3), uint8; of a stack (H, W, C), float32 in [0, 1].
+    """
 
     pixels: Array
     mpp: float | None
@@ -34,13 +37,16 @@ class Large(NamedTuple):
 def look_at(entry: SlideEntry, settings: Settings) -> Picture | Large:
     """Read a file that is a picture and no larger than a region; say of others what they are.
 
-    A file with one level that is not of a scanner's format is a picture.
+    A file with one level that is not of a scanner's format is a picture. For a model that learned
+    on stacks of channels all files are stacks.
 
     Raises:
         UnreadableFileError: If it cannot be read, or is none for the model.
         ValueError: If the given resolution is not plausible.
     """
     given = entry.mpp or settings.mpp
+    if settings.loading is not None:
+        return Picture(settings.loading.read(entry.path), given)
     try:
         slide = open_slide(entry.path, given, entry.magnification)
     except UnreadableFileError:
