@@ -142,6 +142,8 @@ def test_what_cannot_be_is_said(histoseg_: Call, cyclegan: Path, hovernet_run: P
     assert "give one of them" in said.err
     said = histoseg_("predict", f"ckpt=[{cyclegan},{hovernet_run}]", "input=in")
     assert "are no trainings of one model: _target_ is histoseg.modules.CycleGAN" in said.complaint
+    said = histoseg_("export", f"ckpt=[{cyclegan},{cyclegan}]", "format=cyclegan", "output=x")
+    assert "this verb takes one checkpoint, and no list" in said.complaint
     both = f"pipeline=[{hovernet_run},{cyclegan}]"
     said = histoseg_("predict", both, "input=in", "output=out")
     assert "HoVerNet makes no picture" in said.complaint

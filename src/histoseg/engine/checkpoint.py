@@ -126,6 +126,8 @@ def load(cfg: DictConfig) -> Module:
     module = build(cfg)
     if cfg.ckpt is None:  # the weights are the pretrained ones that the model was built with
         require_trained(module, cfg.model)
+    elif not isinstance(cfg.ckpt, str):
+        raise CheckpointError(f"ckpt={cfg.ckpt}: this verb takes one checkpoint, and no list")
     else:
         load_weights(module, find(Path(cfg.ckpt)))
     return module.eval()

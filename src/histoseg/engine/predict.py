@@ -110,6 +110,8 @@ def load(cfg: DictConfig) -> Module:
     module = assembled(cfg)
     module.symmetries = symmetries(cfg.tta)
     if isinstance(module, Pipeline):
+        if cfg.tiling == DEEPLIIF:
+            raise ValueError("tiling=deepliif is for one model alone: leave it out with pipeline=")
         module.keep = cfg.save_translated
     elif cfg.save_translated:
         raise ValueError("save_translated=true is of pipelines: give pipeline=, or leave it out")

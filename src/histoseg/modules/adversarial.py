@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
@@ -17,6 +16,7 @@ from histoseg.contracts import Maps, Sample
 from histoseg.errors import ContractError
 from histoseg.metrics import DistributionScores
 from histoseg.modules.base import Module, Outputs
+from histoseg.modules.freezing import fixed
 from histoseg.modules.shared_sample import multiple_of, sample_of
 from histoseg.networks.blocks.shared_statistics import measuring, with_shared_statistics
 from histoseg.networks.blocks.tile_statistics import with_tile_statistics
@@ -179,7 +179,7 @@ class AdversarialModule(Module):
         for side in self.order:
             if side == "generators":
                 # fixed, so that no gradient is made for them, nor a cast kept from their own turn
-                with _fixed(self.discriminators):
+                with fixed(self.discriminators):
                     terms = self.losses(batch, outputs)
                     self._descend(terms["loss"], 0, batch, step=now)
                 found |= terms
@@ -286,16 +286,3 @@ def check_tile(network: nn.Module, tile: int) -> None:
 def _rgb(stain: Tensor) -> Tensor:
     """A gray stain (B, 1, H, W) as the three channels that networks see."""
     return stain.expand(-1, 3, -1, -1)
-
-
-@contextmanager
-def _fixed(modules: nn.Module) -> Iterator[None]:
-    """Let no parameter learn for a while."""
-    learning = [p for p in modules.parameters() if p.requires_grad]
-    for parameter in learning:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad_(True)

@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 from torchmetrics import Metric
 from typing_extensions import override
 
 from histoseg.contracts import Array, Maps, Sample
 from histoseg.errors import ContractError
 from histoseg.modules.base import Module, Outputs
+from histoseg.modules.made_pictures import changed, pixels, resized
 from histoseg.modules.pieces import Pieces, pieces
 from histoseg.modules.shared_sample import multiple_of, rounded_up
 from histoseg.ops.symmetry import Symmetry, symmetries
@@ -145,7 +145,7 @@ class Pipeline(Module):
         self.translate.symmetries = self.translator_tta
         seen = self._for_translator(image)
         made = self.translate.infer(seen, batch_size=batch_size)[self.stain]
-        return self._levels(_resized(made, image.shape[2:]))
+        return self._levels(resized(made, image.shape[2:]))
 
     @property
     def sample_tile(self) -> int:
@@ -171,7 +171,7 @@ class Pipeline(Module):
                 "pictures, or take a segmenter that does not normalise"
             )
         made = torch.cat([self._piece(tile) for tile in torch.split(sample, 1)])
-        self._change = of_slide(np.concatenate([*_pixels(made)]))
+        self._change = of_slide(np.concatenate([*pixels(made)]))
 
     @override
     def forward(self, batch: Sample) -> Outputs:
@@ -186,7 +186,7 @@ class Pipeline(Module):
         made = made[..., border : border + side, border : border + side]
         maps = tiled_inside(
             self._maps_of_tiles,
-            made if self._change is None else _changed(made, self._change),
+            made if self._change is None else changed(made, self._change),
             tile=self.segment.tile,
             margin=self.segment.margin,
             overlap=self.segment.overlap,
@@ -212,7 +212,7 @@ class Pipeline(Module):
         for symmetry in self.symmetries:
             made = self.translated(symmetry.apply(image), batch_size=batch_size)
             normalise = self.segment.normalise
-            seen = made if normalise is None else _changed(made, normalise)
+            seen = made if normalise is None else changed(made, normalise)
             maps = self._with_picture(infer(seen), made)
             for name, m in self.turned_back(maps, symmetry).items():
                 total[name] = total[name] + m if name in total else m
@@ -231,12 +231,12 @@ class Pipeline(Module):
         self.translate.symmetries = self.translator_tta
         seen = self._for_translator(piece)
         made = self.translate.tile_maps(rounded_up(seen, self.multiple))[self.stain]
-        return self._levels(_resized(made[..., : seen.shape[2], : seen.shape[3]], piece.shape[2:]))
+        return self._levels(resized(made[..., : seen.shape[2], : seen.shape[3]], piece.shape[2:]))
 
     def _for_translator(self, image: Tensor) -> Tensor:
         """Pictures at the resolution of the translator."""
         size = tuple(max(1, round(side * self.zoom)) for side in image.shape[2:])
-        return _resized(image, size)
+        return resized(image, size)
 
     def _maps_of_tiles(self, tiles: Tensor) -> Maps:
         return self.segment.maps(self.segment({"image": tiles}))
@@ -282,24 +282,3 @@ def _stain(translate: Module, asked: str | None) -> str:
             "segmenter is to see"
         )
     return asked
-
-
-def _resized(image: Tensor, size: Any) -> Tensor:
-    """Means of pixels where it shrinks, cubic where it grows; in [0, 1]."""
-    if tuple(image.shape[2:]) == tuple(size):
-        return image
-    shrinks = size[0] * size[1] < image.shape[2] * image.shape[3]
-    how = {"mode": "bilinear", "antialias": True} if shrinks else {"mode": "bicubic"}
-    return interpolate(image.float(), size=tuple(size), **how).clamp(0, 1)
-
-
-def _pixels(image: Tensor) -> Array:
-    """(B, 3, H, W) in [0, 1] as (B, H, W, 3), uint8."""
-    pixels: Array = (image * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    return pixels
-
-
-def _changed(image: Tensor, change: Any) -> Tensor:
-    """Pictures after a change of their pixels, one by one."""
-    pixels = np.stack([change(picture) for picture in _pixels(image)])
-    return torch.from_numpy(pixels).to(image.device).permute(0, 3, 1, 2).float().div(255)
