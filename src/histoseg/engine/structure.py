@@ -39,11 +39,14 @@ class NucleiFinder:
             levels = torch.stack(normal).permute(0, 3, 1, 2)
         seen = levels.to(pictures.device).float() / 255
         if self.scale != 1:
-            seen = interpolate(seen, scale_factor=self.scale, mode="bilinear", antialias=True)
+            at_scale = [max(1, round(side * self.scale)) for side in size]
+            seen = interpolate(seen, size=at_scale, mode="bilinear", antialias=True)
         module = self.module.to(pictures.device)
         labels: Tensor = module.decode(module.infer(seen))["pred_instances"]
         if self.scale != 1:
-            labels = interpolate(labels[:, None].double(), size=size, mode="nearest")[:, 0].long()
+            labels = interpolate(labels[:, None].double(), size=size, mode="nearest-exact")[
+                :, 0
+            ].long()
         return labels
 
 
