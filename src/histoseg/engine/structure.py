@@ -79,7 +79,7 @@ def keep_structure(module: Module, cfg: DictConfig) -> None:
         source=module.inputs[0],
         target=module.outputs[0],
         radius_um=asked.radius_um,
-        mpp=module.mpp,
+        mpp=OmegaConf.select(cfg, "data.mpp") or module.mpp,
     )
     module.test_scores.add_metrics({"structure": kept})
 
@@ -91,4 +91,4 @@ def _finder(path: Path, translator: Module, cfg: DictConfig) -> NucleiFinder:
     module = checkpoint.load(stored)
     if "instances" not in module.decoder.kinds:
         raise ContractError(f"{path} is a {type(module).__name__}, which finds no nuclei")
-    return NucleiFinder(module, translator.mpp)
+    return NucleiFinder(module, OmegaConf.select(cfg, "data.mpp") or translator.mpp)
