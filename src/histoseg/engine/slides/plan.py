@@ -96,8 +96,7 @@ def covered(wanted: Array, side: int, step: int, size: tuple[int, int]) -> int:
         24
     """
     (heights, in_rows), (widths, in_columns) = (
-        _strips(count, side, step, length)
-        for count, length in zip(wanted.shape, size, strict=True)
+        _strips(count, side, step, length) for count, length in zip(wanted.shape, size, strict=True)
     )
     seen = in_rows.astype(np.float32) @ wanted.astype(np.float32) @ in_columns.T > 0
     return int(heights @ seen @ widths)
