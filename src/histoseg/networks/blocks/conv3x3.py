@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histoseg.networks.blocks.cpu_inference import on_cpu_in_float32
+from histoseg.networks.blocks.on_cpu import on_cpu_in_float32
 
 LEAST: Final = 256
 """Channels below which the sums cost more than the products saved."""
@@ -61,7 +61,7 @@ class Conv3x3(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         worth = min(self.in_channels, self.out_channels) >= LEAST
         fits = not (input.shape[2] % SIDE or input.shape[3] % SIDE)
-        if worth and fits and on_cpu_in_float32(input):
+        if worth and fits and not torch.is_grad_enabled() and on_cpu_in_float32(input):
             return self._by_winograd(input)
         return super().forward(input)
 
