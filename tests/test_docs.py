@@ -20,6 +20,7 @@ from documents import PAGES, blocks, files
 from histoseg.cli.prepare import preparing_command
 from histoseg.engine.phases import check_overrides, phases
 
+TRANSLATORS = ("cyclegan", "deepliif", "pix2pix")
 DOORS = {"python train.py": "train", "histoseg": None}  # None: the next word says the verb
 HEADER = re.compile(r"^# Command:\s+(.*)", re.MULTILINE)  # of a recipe
 PLACEHOLDER = re.compile(r"<[^>]+>")
@@ -27,10 +28,11 @@ OPTIONS = re.compile(r"\s(-m|--multirun|--cfg job)(?=\s|$)")
 
 
 class Command(NamedTuple):
-    """A line of a page: its verb, its overrides, and the data that a checkpoint there is of."""
+    """A line of a page: its verb, its overrides, and what a checkpoint there is of."""
 
     verb: str
     overrides: list[str]
+    model: str
     data: str
 
 
@@ -38,14 +40,16 @@ def commands() -> dict[str, Command]:
     """Every command by its line; what stands in <...> becomes a word."""
     found = {}
     for page in [*PAGES, *CONF.glob("experiment/*.yaml")]:
-        data = page.stem if page.parent.name == "data" else "pannuke"
+        model, data = "hovernet", page.stem if page.parent.name == "data" else "pannuke"
+        if page.parent.name == "models" and page.stem in TRANSLATORS:
+            model, data = page.stem, "synthetic_stains"
         for block in (*blocks(page, "bash"), *HEADER.findall(page.read_text())):
             for line in block.splitlines():
                 door = next((d for d in DOORS if line.startswith(f"{d} ")), None)
                 if door is not None:
                     typed = PLACEHOLDER.sub("placeholder", OPTIONS.sub("", line))
                     words = shlex.split(typed.removeprefix(door), comments=True)
-                    found[line] = Command(DOORS[door] or words.pop(0), words, data)
+                    found[line] = Command(DOORS[door] or words.pop(0), words, model, data)
     return found
 
 
@@ -67,16 +71,16 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         ConfigStore.instance().repo.pop(group, None)
 
 
-def offer_checkpoint(data: str) -> None:
-    """What ``ckpt=`` would offer: a HoVer-Net trained on these data."""
-    for group, node in stored_config(data).items():
+def offer_checkpoint(model: str, data: str) -> None:
+    """What ``ckpt=`` would offer: a model trained on these data."""
+    for group, node in stored_config(model, data).items():
         ConfigStore.instance().store(name="from_checkpoint", node=node, group=group)
 
 
 @cache
-def stored_config(data: str) -> dict[str, DictConfig]:
+def stored_config(model: str, data: str) -> dict[str, DictConfig]:
     """Model and data as a checkpoint holds them."""
-    cfg = compose("train", ["model=hovernet", f"data={data}", "name=stored", "paths.run=."])
+    cfg = compose("train", [f"model={model}", f"data={data}", "name=stored", "paths.run=."])
     groups = ("model", "data")
     return {g: OmegaConf.create(OmegaConf.to_container(cfg[g], resolve=True)) for g in groups}
 
@@ -104,9 +108,9 @@ def composed(verb: str, overrides: list[str]) -> DictConfig:
 @pytest.mark.usefixtures("conf")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_pages_composes(command: str) -> None:
-    verb, overrides, data = COMMANDS[command]
+    verb, overrides, model, data = COMMANDS[command]
     if verb in ("evaluate", "export", "predict", "synthesise"):
-        offer_checkpoint(data)
+        offer_checkpoint(model, data)
     assert (ROOT / "src" / "histoseg" / "cli" / f"{verb}.py").is_file(), f"no verb {verb}"
     cfg = composed(verb, overrides)
     for phase in phases(cfg) if verb == "train" else [cfg]:
@@ -125,6 +129,10 @@ def test_a_command_that_is_wrong_would_be_found() -> None:
 
 def test_the_pages_have_commands() -> None:
     assert {command.verb for command in COMMANDS.values()} == {
+        "compare",
+        "explore",
+        "lr_find",
+        "report",
         "check",
         "convert",
         "analyse",
@@ -172,7 +180,10 @@ def settings_of(model: str) -> list[str]:
     return names + [g for entry in cfg.defaults for g in entry if not g.startswith("/")]
 
 
-@pytest.mark.parametrize("model", ["hovernet", "deepliif", "ihc_generator", "cyclegan", "pix2pix"])
+CARDS = ["hovernet", "deepliif", "ihc_generator", "cyclegan", "pix2pix", "pixelshuffle_unet"]
+
+
+@pytest.mark.parametrize("model", CARDS)
 def test_every_setting_of_the_model_is_in_its_card(model: str) -> None:
     card = (ROOT / "docs" / "models" / f"{model}.md").read_text()
     assert [name for name in settings_of(model) if f"`{name}`" not in card] == []

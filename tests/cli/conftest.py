@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from joblib.externals.loky import get_reusable_executor
 
 import histoseg.cli
-from conftest import ROOT, tiny_overrides
-from histoseg.engine import plain_errors
+from conftest import ROOT, Compose, tiny_overrides
+from histoseg.engine import checkpoint, plain_errors
 
 HERE = Path(__file__).parent
 MINE = ("--config-dir", str(HERE / "mypkg" / "conf"))
@@ -39,6 +40,7 @@ class Said:
 
 
 Call = Callable[..., Said]
+Trained = Callable[..., Path]
 
 
 def call(*args: object, cwd: Path) -> Said:
@@ -73,6 +75,20 @@ def _exit_code(err: io.StringIO) -> int:
 def histoseg_(tmp_path: Path) -> Call:
     """The command, in a folder of its own."""
     return lambda *args: call(*args, cwd=tmp_path)
+
+
+@pytest.fixture
+def trained(composed: Compose, tmp_path: Path) -> Trained:
+    """A checkpoint whose training took no step, in the folder of the command."""
+
+    def build(model: str = "ihc_generator", *more: str, data: str = "deepliif_strips") -> Path:
+        cfg = composed("train", f"model={model}", f"data={data}", *more, tiny=model)
+        module = checkpoint.build(cfg)
+        path = tmp_path / f"{model}.ckpt"
+        torch.save({"histoseg": module.recipe, "state_dict": module.state_dict()}, path)
+        return path
+
+    return build
 
 
 @pytest.fixture(scope="session", autouse=True)

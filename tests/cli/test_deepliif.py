@@ -122,6 +122,17 @@ def test_optical_density_is_of_the_image(histoseg_: Call, tmp_path: Path, tissue
         assert rows.count("positive") == counts["num_pos"]
         found[lower] = counts["num_pos"]
     assert found[0] > found[1000] == 0
+    with (tmp_path / "out0" / "table" / "a.csv").open() as file:
+        middle = int(np.median([int(float(row["od"])) for row in csv.DictReader(file)]))
+    called = []
+    for name, region in (("whole", 1536), ("regions", 64)):
+        more = (f"model.postprocess.od_thresh_lower={middle}", f"region={region}", f"output={name}")
+        said = histoseg_("predict", *RUN[:3], *FEW, *more)
+        assert said.code == 0, said.err
+        with (tmp_path / name / "table" / "a.csv").open() as file:
+            called.append(sorted((row["class"], row["od"]) for row in csv.DictReader(file)))
+    assert called[0] == called[1]
+    assert {kind for kind, _ in called[0]} == {"positive", "negative"}
     complaint = histoseg_(
         "predict", *RUN, *FEW, "model.postprocess.od_thresh_lower=5", "stains=false"
     ).complaint

@@ -61,7 +61,7 @@ def test_classes_of_weights_are_not_taken_from_the_points(histoseg_: Call, data:
 
 def test_nothing_can_be_trained_on_points(histoseg_: Call, data: str) -> None:
     said = histoseg_("train", "model=hovernet", "data=endonuke", data)
-    assert "PreparedPoints gives 'image', 'place', 'points', 'tissue'" in said.complaint
+    assert "EndoNuke gives 'image', 'place', 'points', 'tissue'" in said.complaint
     assert "histoseg evaluate scores a trained model against them" in said.complaint
     said = histoseg_("view", "model=hovernet", "data=endonuke", "split=test", data)
     assert "nothing can be trained on them" in said.complaint

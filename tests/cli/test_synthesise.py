@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from conftest import Compose
 from fakes import deepliif_strips as fake
 from histoseg.contracts import Array
 from histoseg.data.tissue.modalities import NAMES
@@ -21,25 +20,10 @@ from histoseg.postprocess import DeepLIIFCells
 from histoseg.postprocess.deepliif_pixels import NEGATIVE, POSITIVE
 from histoseg.slides import read_image
 
-from .conftest import Call, Said
+from .conftest import Call, Said, Trained
 
 SMALL = ("cells.size_thresh=0",)  # nuclei of the fakes are
 KEPT = ("hematoxylin", "dapi", "lap2")
-Trained = Callable[..., Path]
-
-
-@pytest.fixture
-def trained(composed: Compose, tmp_path: Path) -> Trained:
-    """A checkpoint whose training took no step, in the folder of the command."""
-
-    def build(model: str = "ihc_generator", *more: str, data: str = "deepliif_strips") -> Path:
-        cfg = composed("train", f"model={model}", f"data={data}", *more, tiny=model)
-        module = checkpoint.build(cfg)
-        path = tmp_path / f"{model}.ckpt"
-        torch.save({"histoseg": module.recipe, "state_dict": module.state_dict()}, path)
-        return path
-
-    return build
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 
 from fakes import (
     annotations,
+    bci,
     conic,
     consep,
     cpm15,
@@ -29,6 +30,7 @@ from fakes import (
     pannuke,
     patches,
     tnbc,
+    unpaired,
 )
 from fakes.discs import discs
 from histoseg.engine.prepare import prepare
@@ -56,6 +58,12 @@ WRITE = {
     "nucls": lambda root: prepared(root, "nucls", nucls.write),
     "nucls_joined": lambda root: prepared(root, "nucls_joined", nucls_joined.write),
     "endonuke": lambda root: prepared(root, "endonuke", endonuke.write),
+    "unpaired": lambda root: unpaired.write(root / "unpaired"),
+    "bci": lambda root: bci.write(root / "bci", train=4, side=1024),
+    "endonuke_pannuke": lambda root: (
+        prepared(root, "endonuke", endonuke.write),
+        pannuke.write(root / "pannuke", size=32),
+    ),
 }
 
 

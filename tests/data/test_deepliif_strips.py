@@ -91,6 +91,20 @@ def test_blurred_edges_of_a_segmentation_are_taken(tmp_path: Path) -> None:
     np.testing.assert_array_equal(save(tmp_path, array)[0]["stains"]["seg"], small)
 
 
+def test_a_gray_ihc_is_refused_where_colour_is_expected(tmp_path: Path) -> None:
+    """Mostly the panels are in another order: DAPI first."""
+    fake.write(tmp_path)
+    order = ["dapi", "ihc", "hematoxylin", "lap2", "marker", "seg"]
+    panels = fake.panels(0)
+    strip = np.hstack([panels[name] for name in order])
+    Image.fromarray(strip).save(tmp_path / "train" / "a.png")
+    asked = {"label_stains": ["seg"], "brightfield": ["ihc", "hematoxylin", "cd3"]}
+    with pytest.raises(UnreadableFileError, match=r"a\.png: panel 'ihc' is gray.*order of the"):
+        DeepLIIFStrips(tmp_path, "train", NAMES, **asked)[0]
+    assert DeepLIIFStrips(tmp_path, "train", order, **asked)[0]
+    assert DeepLIIFStrips(tmp_path, "train", NAMES, ["seg"])[0]
+
+
 def test_a_gray_strip_becomes_rgb(tmp_path: Path) -> None:
     data = save(tmp_path, fake.strip(0)[..., 0])
     picture = strips(tmp_path, stains=("a", "b", "c", "d", "e", "f"))[0]["stains"]["a"]

@@ -10,6 +10,7 @@ import torch
 from conftest import Compose
 from fakes import tiatoolbox
 from histoseg.annotations import read_type_info
+from histoseg.engine import checkpoint
 from histoseg.engine.export import export
 from histoseg.errors import CheckpointError, ContractError
 from histoseg.writers import write_type_info
@@ -113,3 +114,21 @@ def test_a_wrong_setting_is_named(
     monkeypatch.setattr("histoseg.engine.checkpoint.require_trained", lambda *_: None)
     with pytest.raises(ValueError, match=words):
         export(cfg_of(composed, "hovernet", *SMALL, arg))
+
+
+def test_weights_of_an_original_become_a_checkpoint_of_ours(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(tiatoolbox.state(6, 3, width=8), "given.pth")
+    given = ["model.pretrained=given.pth", SMALL[0], "format=histoseg"]
+    with pytest.raises(ValueError, match=r"end in \.ckpt"):
+        export(cfg_of(composed, "hovernet", *given))
+    made = export(cfg_of(composed, "hovernet", *given, "output=out/net.ckpt"))
+    stored = checkpoint.stored_config(made)
+    assert stored.model.pretrained is None
+    again = checkpoint.build(stored)
+    checkpoint.load_weights(again, made)
+    first = checkpoint.build(cfg_of(composed, "hovernet", *given))
+    for key, value in first.state_dict().items():
+        assert torch.equal(again.state_dict()[key], value)

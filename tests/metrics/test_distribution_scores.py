@@ -240,3 +240,43 @@ def test_one_channel_is_taken_for_gray() -> None:
 def test_an_extractor_of_maps_is_refused() -> None:
     with pytest.raises(ValueError, match=r"the extractor gave \(25, 3, 12, 12\)"):
         scored({}, {"he": FAKE["he"]}, DistributionScores(["he"], nn.Identity()))
+
+
+def test_real_pictures_are_shown_to_the_network_once() -> None:
+    network = TinyExtractor()
+    metric = DistributionScores(DOMAINS, network)
+    expected = scored(REAL, FAKE, metric)
+    for other in (metric, metric.clone()):  # the next epoch, and the metric of the test
+        other.reset()
+        network.images = 0
+        assert scored(REAL, FAKE, other) == pytest.approx(expected, nan_ok=True)
+        assert network.images == len(FAKE["he"]) + len(FAKE["ihc"])
+
+
+def test_a_folder_keeps_features_for_other_runs_whatever_the_split(tmp_path: Path) -> None:
+    first = {name: images[:20] for name, images in REAL.items()}
+    scored(first, FAKE, DistributionScores(DOMAINS, TinyExtractor(logits=True), cache=tmp_path))
+    expected = scored(REAL, FAKE, DistributionScores(DOMAINS, TinyExtractor(logits=True)))
+    for new in (30, 0):  # 70 real pictures, of which 40 are known at first
+        network = TinyExtractor(logits=True)
+        found = scored(REAL, FAKE, DistributionScores(DOMAINS, network, cache=tmp_path))
+        assert found == pytest.approx(expected, rel=1e-5, nan_ok=True)
+        assert network.images == new + len(FAKE["he"]) + len(FAKE["ihc"])
+    another = TinyExtractor(seed=1)
+    scored(REAL, {}, DistributionScores(DOMAINS, another, cache=tmp_path))
+    assert another.images == 70, "features of one network are none of another's"
+    assert len(list(tmp_path.iterdir())) == 2
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UnreadableFileError, match="no file of features"):
+        DistributionScores(DOMAINS, TinyExtractor(logits=True), cache=tmp_path)
+
+
+def test_while_it_rests_it_asks_and_says_nothing() -> None:
+    network = TinyExtractor()
+    metric = DistributionScores(DOMAINS, network)
+    metric.resting = True
+    assert scored(REAL, FAKE, metric) == {}
+    assert not network.images
+    with pytest.raises(ValueError, match="every_n_epochs is 0"):
+        DistributionScores(DOMAINS, network, every_n_epochs=0)

@@ -1,5 +1,6 @@
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 from torchmetrics.functional.image.lpips import _LPIPS
 
 from histoseg.errors import CheckpointError
-from histoseg.metrics import Lpips
+from histoseg.metrics import Lpips, lpips
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,15 @@ def test_torchvisions_cache_is_used(
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "alexnet-owt-7be5be79.pth").symlink_to(weights)
+    own = lpips._BACKBONES["alex"]
+    cached = tmp_path / "checkpoints" / Path(own.published.url).name
+    cached.symlink_to(weights)
+    with pytest.raises(CheckpointError, match="it is damaged or another"):
+        Lpips("alex")
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:8]
+    cached.rename(cached.with_name(f"alexnet-{digest}.pth"))
+    there = own._replace(published=SimpleNamespace(url=f"https://x.org/alexnet-{digest}.pth"))
+    monkeypatch.setitem(lpips._BACKBONES, "alex", there)
     images, others = pictures()
     torch.testing.assert_close(
         Lpips("alex")(images, others), Lpips("alex", weights)(images, others)

@@ -54,6 +54,20 @@ def test_without_comparable_classes_only_detection_is_scored() -> None:
     assert scores == {"f1_detection": pytest.approx(2 / 3), "precision": 1, "recall": 0.5}
 
 
+def test_a_gate_before_the_pairing_finds_pairs_that_the_smallest_sum_gives_away() -> None:
+    """One point has a prediction on it; paired with its other neighbour both would have one."""
+    labels, kinds = predicted((22, 10, 1), (22, 21, 1))
+    truth = points((10, 10, 1), (22, 10, 1))[0].numpy()
+    for gate, found in (("after", 0.5), ("before", 1.0)):
+        metric = PointScores(CLASSES, PRED, CLASS_OF, gate=gate)  # type: ignore[arg-type]
+        counts = metric.count(truth, 0.25, labels[0].numpy(), kinds[0].numpy())
+        assert metric.scores(counts)["recall"] == found
+        empty = metric.count(truth[:0], 0.25, labels[0].numpy(), kinds[0].numpy())
+        assert empty.sum() == 2, "no point at (0, 0) stands for none"
+    with pytest.raises(ValueError, match=r"points\.gate=never: expected one of after, before"):
+        PointScores(CLASSES, gate="never")  # type: ignore[arg-type]
+
+
 def test_images_without_points_or_predictions_are_no_special_case() -> None:
     metric = PointScores(CLASSES, PRED, CLASS_OF)
     empty = torch.zeros(1, 8, 8).long()

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -35,12 +36,12 @@ class Means(nn.Module):
         return images.float().mean(dim=(2, 3)) / 255
 
 
-def scores(rank: int, ranks: int) -> dict[str, Tensor]:
+def scores(rank: int, ranks: int, cache: Path | None = None) -> dict[str, Tensor]:
     metrics = MetricCollection(
         {
             "stains": StainScores(STAINS),
             "drift": ColourDrift(STAINS),
-            "sets": DistributionScores(STAINS, Means(), subsets=4, subset_size=6),
+            "sets": DistributionScores(STAINS, Means(), cache=cache, subsets=4, subset_size=6),
         },
         compute_groups=False,
     )
@@ -56,7 +57,7 @@ def one_rank(rank: int, folder: Path) -> None:
     cv2.setNumThreads(0)
     store = f"file://{folder / 'store'}"
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
-    torch.save(scores(rank, 2), folder / f"{rank}.pt")
+    torch.save(scores(rank, 2, folder), folder / f"{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -67,6 +68,12 @@ def test_two_ranks_give_what_one_gives(rank: int, of_both: Path) -> None:
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert torch.equal(found[name], value) or (value.isnan() and found[name].isnan()), name
+
+
+def test_one_rank_keeps_the_features_of_both(of_both: Path) -> None:
+    (kept,) = of_both.glob("features-*.npz")
+    with np.load(kept, allow_pickle=False) as arrays:
+        assert len(arrays["features"]) == 11 + 3, "of one stain and of the other"
 
 
 @pytest.fixture(scope="module")

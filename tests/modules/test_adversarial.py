@@ -12,7 +12,10 @@ from torch.nn.utils import clip_grad_norm_
 
 from fakes.pair import Pair, discriminator_loss, generator_loss, loader
 from histoseg.errors import ContractError, NonFiniteLossError
-from histoseg.modules.adversarial import check_tile
+from histoseg.metrics import DistributionScores
+from histoseg.modules.adversarial import check_tile, signed, unsigned
+from histoseg.postprocess.decoder import Decoder
+from histoseg.writers import to_uint8
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
 
@@ -102,6 +105,35 @@ def test_a_plateau_follows_the_monitored_score(tmp_path: Path) -> None:
 
 def _still(parameters: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD(parameters, lr=0.0)
+
+
+class Brightness(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.float().mean(dim=(2, 3)) / 255
+
+
+class Decoded(Pair):
+    @property
+    def decoder(self) -> Decoder:
+        return Decoder(stains=self.outputs)
+
+
+@pytest.mark.filterwarnings("ignore:fid/")
+def test_scores_of_sets_rest_between_their_epochs() -> None:
+    sets = DistributionScores(["dapi"], Brightness(), every_n_epochs=3)
+    module, logged = Decoded(metrics={"sets": sets}), []
+
+    class Seen(pl.Callback):
+        def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+            logged.append(not pl_module.val_scores["sets"].resting)
+
+    fitted(module, max_epochs=8, callbacks=[Seen()], num_sanity_val_steps=1)
+    sanity, *epochs = logged
+    assert not sanity
+    assert [i for i, scored in enumerate(epochs) if scored] == [0, 2, 5, 7]
+    module._trainer.validate(module, loader(2), verbose=False)
+    assert logged[-1], "whoever asks for a validation gets all of it"
+    assert "val/fid/dapi" in module._trainer.callback_metrics
 
 
 def test_a_loss_that_is_not_a_number_stops_either_side() -> None:
@@ -213,3 +245,10 @@ def test_gray_stains_are_seen_in_three_channels() -> None:
     assert module.picture(tiles) is tiles["image"]
     with pytest.raises(ContractError, match="translates ihc, marker together, 6 channels"):
         Pair(inputs=["ihc", "marker"]).picture(tiles)
+
+
+def test_levels_survive_the_range_of_networks() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 16, 16).expand(3, -1, -1)
+    seen = signed(levels.float() / 255)
+    assert (seen.min(), seen.max()) == (-1, 1)
+    assert (to_uint8(unsigned(seen)) == levels.permute(1, 2, 0).numpy()).all()

@@ -310,6 +310,27 @@ def test_a_panel_shows_each_cycle_and_the_identity(composed: Compose, batch: Any
     assert len(two._pictures(batch, two(batch))) == 6
 
 
+def test_tests_go_the_ways_that_are_scored(composed: Compose, batch: Any) -> None:
+    for scored in ([A, B], [B], [A]):
+        module = build(composed, f"model.scored=[{','.join(scored)}]").eval()
+        assert module.test_scores["drift"].stains == tuple(scored)
+        assert set(module.test_step(batch, 0)["pred_stains"]) == set(scored)
+
+
+def test_steps_of_bf16_are_near_those_of_float32(composed: Compose) -> None:
+    exact = build(composed, "model.pool=1", "model.optimizer.lr=1e-4")
+    rounded, start = deepcopy(exact), deepcopy(exact.state_dict())
+    pl.seed_everything(4, verbose=False)
+    trainer(accumulate_grad_batches=1).fit(exact, loader(), loader(1))
+    pl.seed_everything(4, verbose=False)
+    trainer(precision="bf16-mixed").fit(rounded, loader(), loader(1))
+    assert {p.dtype for p in rounded.parameters()} == {torch.float32}
+    ours, theirs = exact.state_dict(), rounded.state_dict()
+    moved = torch.cat([(ours[k] - start[k]).flatten() for k in ours])
+    also = torch.cat([(theirs[k] - start[k]).flatten() for k in ours])
+    assert float(nn.functional.cosine_similarity(moved, also, dim=0)) > 0.7
+
+
 def test_half_precision_costs_in_full(composed: Compose, batch: Any) -> None:
     module = build(composed)
     with torch.autocast("cpu", torch.bfloat16):
@@ -356,6 +377,7 @@ def test_parts_are_frozen_by_name_and_counted(
         ("model.inputs=[ihc,dapi]", "one stain of each domain"),
         ("model.outputs=[dapi,marker]", "two different ones"),
         ("model.direction=back", "choose one of"),
+        ("model.scored=[dapi]", "name one or both of"),
         ("model.identity_mode=none", "choose one of"),
         ("model.order=[generators]", "name each of"),
         ("model.pool=-1", "pool is -1"),

@@ -1,9 +1,11 @@
 """Pools of made pictures: what they keep, and how often they hand out an old one."""
 
+import logging
+
 import pytest
 import torch
 
-from histoseg.modules.image_pool import ImagePool
+from histoseg.modules.image_pool import ImagePool, restore
 
 
 def numbered(*numbers: float) -> torch.Tensor:
@@ -59,3 +61,35 @@ def test_a_seed_decides() -> None:
         return [float(pool(numbered(i))) for i in range(20)]
 
     assert run() == run()
+
+
+@pytest.mark.parametrize(
+    ("world", "expected", "said"),
+    [
+        (2, [[1, 2], [3, 4]], ""),
+        (1, [[1, 2]], "of 2 ranks and the run goes on with 1: those beyond are left out"),
+        (3, [[1, 2], [3, 4], [1, 2]], "goes on with 3: new ranks begin with copies"),
+    ],
+)
+def test_pools_go_on_with_any_number_of_ranks(
+    world: int, expected: list[list[float]], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = [{"a": list(numbered(*numbers))} for numbers in ((1, 2, 9), (3, 4))]
+    for rank in range(world):
+        pools = {"a": ImagePool(2)}
+        restore(pools, stored, rank=rank, world=world, device=torch.device("cpu"))
+        assert [float(p) for p in pools["a"].pictures] == expected[rank]
+        pools["a"].pictures[0].fill_(0)
+    assert float(stored[0]["a"][0]) == 1, "ranks share no memory"
+    assert (said in caplog.text) if said else not caplog.records
+    assert len(caplog.records) <= 1, "one rank says it"
+
+
+def test_a_run_that_has_only_begun_has_no_pools_to_restore(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pools = {"a": ImagePool(2)}
+    with caplog.at_level(logging.INFO):
+        restore(pools, [], rank=0, world=4, device=torch.device("cpu"))
+    assert not pools["a"].pictures
+    assert not caplog.records

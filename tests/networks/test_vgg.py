@@ -60,10 +60,10 @@ def test_torchvisions_cache_is_read_and_checked(
     cache = tmp_path / "hub" / "checkpoints"
     cache.mkdir(parents=True)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=f"{NAME}; download https://.*/{NAME} to there"):
+    with pytest.raises(FileNotFoundError, match=f"{NAME}.* put https://.*/{NAME} there"):
         VGG19Features("torchvision", width=4)
     state = save(cache / NAME)
-    with pytest.raises(CheckpointError, match="is damaged: its SHA-256 starts with"):
+    with pytest.raises(CheckpointError, match="it is damaged or another"):
         VGG19Features("torchvision", width=4)
     digest = hashlib.sha256((cache / NAME).read_bytes()).hexdigest()[:8]
     (cache / NAME).rename(cache / f"vgg19-{digest}.pth")
@@ -83,7 +83,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be read as weights"):
         VGG19Features(tmp_path / "page.pth", width=4)
     torch.save([1], tmp_path / "list.pth")
-    with pytest.raises(CheckpointError, match="does not hold torchvision's VGG19"):
+    with pytest.raises(CheckpointError, match="holds a list"):
         VGG19Features(tmp_path / "list.pth", width=4)
     with pytest.raises(ValueError, match=r"expected an image \(B, 3, H, W\)"):
         VGG19Features(None, width=1)(torch.zeros(1, 1, 16, 16))

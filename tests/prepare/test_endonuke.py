@@ -37,7 +37,11 @@ def test_annotators_can_be_chosen_and_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("line", "words"),
-    [("3 4 3", "no class of 0..2"), ("3 4", "line 2, is '3 4'"), ("a 4 1", "x, y and class")],
+    [
+        ("3 4 3", r"no class of \[0, 1, 2\]"),
+        ("3 4", "line 2, is '3 4'"),
+        ("a 4 1", "x, y and class"),
+    ],
 )
 def test_a_line_that_is_no_point_fails_its_tile_alone(
     tmp_path: Path, line: str, words: str
@@ -48,6 +52,27 @@ def test_a_line_that_is_no_point_fails_its_tile_alone(
     with pytest.raises(UnreadableFileError, match=words):
         first.read()
     second.read()
+
+
+def test_numbers_lines_and_marks_of_other_programs_are_read(tmp_path: Path) -> None:
+    labels = fake.write(tmp_path) / "data" / "dataset" / "labels" / "bulk" / "ptg1"
+    (labels / "1.txt").write_bytes(b"\xef\xbb\xbf1.25 2.5 0\r\n3e0 4 2\r\n\r\n5\t6 1.0\r\n")
+    first, *_ = EndoNuke().items(tmp_path)
+    points = first.read().points
+    assert points is not None
+    assert points.tolist() == [[1.25, 2.5, 1], [3, 4, 3], [5, 6, 2]]
+
+
+def test_codes_are_named(tmp_path: Path) -> None:
+    labels = fake.write(tmp_path) / "data" / "dataset" / "labels" / "bulk" / "ptg1"
+    (labels / "1.txt").write_text("1 1 0\n2 2 1\n3 3 2\n")
+    codes = {0: "other", 1: "stroma", 2: "epithelium"}  # as IHC_HE_GenAI says, wrongly
+    first, *_ = EndoNuke(codes=codes).items(tmp_path)
+    points = first.read().points
+    assert points is not None
+    assert points[:, 2].tolist() == [3, 1, 2]
+    with pytest.raises(ValueError, match=r"codes lead to \['glands'\]"):
+        EndoNuke(codes={0: "glands"})
 
 
 def test_points_outside_are_dropped_and_partners_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from fakes import deepliif_strips as fake
 from histoseg.data import DeepLIIFStrips
 from histoseg.data.tissue.modalities import NAMES
 from histoseg.ops.backgrounds import Backgrounds
+from histoseg.prepare import strip_files
 from histoseg.prepare.stain_sets import starts
 
 NO_TEST = ("~prepare.fractions.test", "prepare.fractions.val=0.3")
@@ -160,13 +161,30 @@ def test_sixteen_bits_and_other_suffixes(single: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels(strips(tmp_path / "out")["s0_IHC"]), fake.strip(0))
 
 
-def test_a_gray_ihc_is_taken_and_told(single: Path, tmp_path: Path) -> None:
-    Image.fromarray(fake.panels(0)["ihc"][..., 1]).save(single / "s0_IHC.png")
+def test_a_stain_of_sixteen_bits_has_one_scale(single: Path, tmp_path: Path) -> None:
+    """A dim field does not become bright because its own values need fewer bits."""
+    for number in range(4):
+        dapi = fake.panels(number)["dapi"][..., 0].astype(np.uint16)
+        Image.fromarray(dapi * (257 if number else 8)).save(single / f"s{number}_DAPI.png")
     said = prepare(tmp_path)
     assert said.code == 0, said.err
-    (row,) = rows(tmp_path / "out" / "report.csv")
-    assert (row["file"], row["why"][:11]) == ("s0_IHC.png", "ihc is gray")
-    assert "1 to look at" in said.out + said.err
+    found = strips(tmp_path / "out")
+    at = NAMES.index("dapi") * 64
+    for number in range(4):
+        dapi = fake.panels(number)["dapi"][..., 0].astype(int)
+        expected = dapi if number else np.rint(dapi * 8 / 257)
+        got = pixels(found[f"s{number}_IHC"])[:, at : at + 64, 0]
+        assert np.abs(got - expected).max() <= 1, number
+
+
+def test_a_gray_ihc_is_left_out_unless_it_is_meant(single: Path, tmp_path: Path) -> None:
+    Image.fromarray(fake.panels(0)["ihc"][..., 1]).save(single / "s0_IHC.png")
+    complaint = prepare(tmp_path).complaint
+    assert "s0_IHC.png is gray, and ihc has to be in colour" in complaint
+    assert "data.dataset.brightfield=[]" in complaint
+    assert sorted(strips(tmp_path / "out")) == ["s1_IHC", "s2_IHC", "s3_IHC"]
+    assert prepare(tmp_path, "data.dataset.brightfield=[]").code == 0
+    assert len(strips(tmp_path / "out")) == 4
 
 
 def test_patients_stay_together(tmp_path: Path) -> None:
@@ -314,6 +332,40 @@ def test_a_call_that_was_cut_leaves_nothing_behind(single: Path, tmp_path: Path)
     assert prepare(tmp_path).code == 0
     assert "old_IHC" not in strips(tmp_path / "out")
     assert (tmp_path / "kept.png").is_file()
+
+
+def test_what_is_there_already_is_not_made_again(
+    single: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a call that was cut: by a full disk here."""
+    written, write = list[str](), strip_files.write_png
+
+    def full(path: Path, picture: np.ndarray) -> Path:
+        if len(written) == 2 and room == [2]:
+            raise OSError(28, "No space left on device", str(path))
+        written.append(path.stem)
+        return write(path, picture)
+
+    monkeypatch.setattr(strip_files, "write_png", full)
+    room = [2]
+    assert "No space left on device" in prepare(tmp_path).complaint
+    assert len(strips(tmp_path / "out")) == 2
+    room.clear()
+    assert prepare(tmp_path).code == 0
+    assert len(written) == len(set(written)) == 4, "each once"
+    whole = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*.*") if p.name[0] != "."}
+    found = strips(tmp_path / "out")
+    found["s1_IHC"].write_bytes(b"damaged")
+    found["s2_IHC"].unlink()
+    changed = fake.panels(9)["marker"]
+    Image.fromarray(changed).save(single / "s3_Marker.png")
+    assert prepare(tmp_path).code == 0
+    assert written[4:] == ["s1_IHC", "s2_IHC", "s3_IHC"]
+    differ = {p.name for p, content in whole.items() if p.read_bytes() != content}
+    assert {"s3_IHC.png", "manifest.csv"} <= differ
+    assert not differ & {"s0_IHC.png", "s1_IHC.png", "s2_IHC.png"}
+    assert prepare(tmp_path, "prepare.sets.size=32").code == 0
+    assert sorted(written[7:]) == sorted(f"s{n}_IHC" for n in range(4)), "other settings"
 
 
 def test_settings_that_do_not_fit_are_told(single: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm"])
 @pytest.mark.parametrize(("stored", "expected"), [(RGB, RGB), (GRAY, GRAY_RGB)])
 def test_lossless_formats_come_back_as_they_were(
     tmp_path: Path, suffix: str, stored: Array, expected: Array
@@ -41,6 +41,13 @@ def test_lossless_formats_come_back_as_they_were(
     np.testing.assert_array_equal(read, expected)
     assert read.dtype == np.uint8
     assert read.flags.c_contiguous
+
+
+def test_a_deep_ppm_is_scaled_by_its_depth(tmp_path: Path) -> None:
+    samples = (GRAY.astype(np.uint16) * 257).astype(">u2")
+    head = f"P5 {GRAY.shape[1]} {GRAY.shape[0]} 65535\n".encode()
+    (tmp_path / "a.ppm").write_bytes(head + samples.tobytes())
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), GRAY_RGB)
 
 
 def test_a_jpeg_is_near_what_it_was(tmp_path: Path) -> None:
@@ -214,7 +221,7 @@ def bad_files() -> dict[str, tuple[Callable[[Path], object], str]]:
         "empty": (lambda path: path.write_bytes(b""), "is empty"),
         "text": (
             lambda path: path.write_text("hello, I am a text"),
-            "not a PNG, JPEG, TIFF or BMP",
+            "not a PNG, JPEG, TIFF, BMP or PPM",
         ),
         "png cut short": (cut_short(".png"), "damaged or cut short"),
         "jpeg cut short": (cut_short(".jpg"), "damaged or cut short"),
@@ -235,7 +242,7 @@ def bad_files() -> dict[str, tuple[Callable[[Path], object], str]]:
             "stack of 2",
         ),
         "float of any range": (rgb(RGB.astype(np.float32)), r"span 0 to 255, expected \[0, 1\]"),
-        "not a number": (gray(np.full((4, 4), np.nan, np.float32)), "span nan"),
+        "not a number": (gray(np.full((4, 4), np.nan, np.float32)), r"100\.00% .* \(NaN\)"),
         "signed": (gray(GRAY.astype(np.int16)), "samples are int16"),
         "32 bits": (gray(GRAY.astype(np.uint32)), "samples are uint32"),
         "five channels": (

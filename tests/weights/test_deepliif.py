@@ -51,7 +51,7 @@ def assert_equal(read: DeepLIIFFolder, written: DeepLIIFFolder) -> None:
             assert one.layout == other.layout
             assert list(one.weights) == list(other.weights)
             assert all(torch.equal(one.weights[k], v) for k, v in other.weights.items())
-    for fact in ("inputs", "modalities", "seg_weights", "tile"):
+    for fact in ("inputs", "modalities", "seg_weights", "tile", "backgrounds"):
         assert getattr(read, fact) == getattr(written, fact)
 
 
@@ -64,14 +64,14 @@ def assert_equal(read: DeepLIIFFolder, written: DeepLIIFFolder) -> None:
 )
 @pytest.mark.parametrize("epoch", ["latest", "iter_300", 12])
 def test_there_and_back(tmp_path: Path, scheme: Any, names: list[str], epoch: str | int) -> None:
-    written = model(tile=256, options={"lr_g": 0.0002, "background_colors": [(1, 2, 3)]})
+    grounds = ((1, 2, 3), (4, 5, 6), (0, 0, 0), (255, 8, 9))
+    written = model(tile=256, options={"lr_g": 0.0002}, backgrounds=grounds)
     write_deepliif(tmp_path / "there", written, scheme, epoch)
     files = {path.name for path in (tmp_path / "there").iterdir()}
     assert files == {f"{epoch}_net_{name}.pth" for name in names} | {"train_opt.txt"}
     read = read_deepliif(tmp_path / "there", epoch)
     assert_equal(read, written)
     assert read.options["lr_g"] == 0.0002
-    assert read.options["background_colors"] == [(1, 2, 3)]
     write_deepliif(tmp_path / "back", read, scheme, epoch)
     for path in (tmp_path / "there").iterdir():
         assert path.read_bytes() == (tmp_path / "back" / path.name).read_bytes()

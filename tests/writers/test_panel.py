@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from histoseg.writers import colour_semantic, hv_to_rgb, panel
+from histoseg.writers.legend import title
 
 
 def test_pictures_stand_in_the_middle_of_their_cells() -> None:
@@ -58,3 +59,14 @@ def test_classes_have_their_colours() -> None:
     ]
     with pytest.raises(ValueError, match="class 3 has no colour"):
         colour_semantic(np.array([[3]]), colours)
+
+
+@pytest.mark.parametrize("width", [60, 128, 400])
+def test_titles_stay_in_their_column(width: int) -> None:
+    long = title("hematoxylin to hematoxylin, made", width)
+    assert long.shape == (24, width, 3)
+    ink = (long.min(axis=2) < 128).any(axis=0)
+    assert ink.any()
+    other = title("hematoxylin to hematoxylin, true", width)
+    assert (long != other).any(), "ends tell columns apart"
+    assert not ink[[0, -1]].any(), "nothing is cut off"

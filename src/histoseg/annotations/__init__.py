@@ -1,6 +1,9 @@
 """Annotation files of other programs, as shapes and maps in house coordinates."""
 
 from histoseg.annotations.aperio import read_aperio as read_aperio
+from histoseg.annotations.boxes import Box as Box
+from histoseg.annotations.boxes import boxes_of as boxes_of
+from histoseg.annotations.boxes import read_boxes as read_boxes
 from histoseg.annotations.deepliif_cells import CellRecords as CellRecords
 from histoseg.annotations.deepliif_cells import read_cell_records as read_cell_records
 from histoseg.annotations.deepliif_cells import read_ihc_scoring as read_ihc_scoring

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import numpy as np
 import tifffile
 from PIL.PngImagePlugin import PngImageFile
@@ -83,6 +84,10 @@ def _png(path: Path) -> Array:
     # not Image.open, whose limit of pixels is for pictures of the web
     with PngImageFile(path) as picture:
         check_size(picture.size[::-1], str(path))
+        if picture.mode == "L" and not picture.info.get("transparency"):
+            plain = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)  # twice as fast
+            if plain is not None and plain.shape == picture.size[::-1]:
+                return np.asarray(plain)
         return np.asarray(picture)
 
 

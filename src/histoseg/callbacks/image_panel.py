@@ -13,6 +13,7 @@ from typing_extensions import override
 from histoseg.contracts import Array
 from histoseg.writers import (
     Colours,
+    enlarged,
     map_pictures,
     outlined,
     panel,
@@ -57,7 +58,8 @@ class ImagePanel(pl.Callback):
         epoch, last = trainer.current_epoch, trainer.current_epoch + 1 == trainer.max_epochs
         if not rows or (epoch % self.every and not last):
             return
-        picture = panel([list(row.values()) for row in rows], list(rows[0]))
+        pictures = [[enlarged(picture) for picture in row.values()] for row in rows]
+        picture = panel(pictures, list(rows[0]))
         write_png(self.folder / f"epoch_{epoch:03d}.png", picture)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):

@@ -14,11 +14,13 @@ from typing_extensions import override
 
 from histoseg.contracts import Array
 from histoseg.errors import UnreadableFileError
-from histoseg.metrics import ClassScores, PointScores, StainScores
+from histoseg.metrics import ClassScores, PointScores, StructureScores
+from histoseg.metrics.stain_means import StainMeans
 from histoseg.metrics.tally import Tally, tally
 from histoseg.writers import (
     Colours,
     dotted,
+    enlarged,
     outlined,
     panel,
     panels,
@@ -36,15 +38,17 @@ class PerImageScores(pl.Callback):
     """Count each test image for a report, and draw the worst, truth beside prediction.
 
     Args:
-        folder: Where ``worst/`` goes; ``images.csv`` where there are no objects to report on
-            (else the report has it); and with those, ``stains.csv`` of the made stains.
+        folder: Where ``worst/`` goes; ``images.csv`` where there are no scores to report on (else
+            the report has it); and where there are objects, ``stains.csv`` of the made stains.
         worst: Number of pictures, lowest score first.
         rank_by: Score that says how good an image is.
 
     Attributes:
         names: Of the images of all ranks, after the test.
         tissues: Their tissues, "" where unknown.
+        points: Counts of each image by its name, as of `PointScores`; empty where there are none.
         tallies: Their counts; empty where annotations are points.
+        stain_rows: Image, tissue and scores of its made stains, a row an image; empty without.
         skipped: Names of images left out because they could not be read, and why.
     """
 
@@ -55,6 +59,8 @@ class PerImageScores(pl.Callback):
         self.names: tuple[str, ...] = ()
         self.tissues: tuple[str, ...] = ()
         self.tallies: tuple[Tally, ...] = ()
+        self.stain_rows: list[Row] = []
+        self.points: dict[str, Array] = {}
         self.skipped: list[tuple[str, str]] = []
 
     @override
@@ -74,9 +80,13 @@ class PerImageScores(pl.Callback):
         for i, name in enumerate(batch["place"].slide if "place" in batch else unnamed):
             maps = {k: _array(v, i) for k, v in outputs.items() if _is_label_map(k)}
             row = {"image": name, "tissue": batch["tissue"][i] if "tissue" in batch else ""}
-            row |= _stain_scores(pl_module, outputs, i)
+            made = _stain_scores(pl_module, i)
+            if made:
+                row |= {"stains": made, self.rank_by: made.get(self.rank_by, np.nan)}
             if "points" in outputs:
-                row |= _point_scores(pl_module, outputs, i, maps)
+                row["points"] = found = _point_counts(pl_module, outputs, i, maps)
+                metric: Any = pl_module.test_scores["points"]  # type: ignore[index]
+                row |= metric.scores(found)
             elif "pred_instances" in maps:
                 counts = tally(**maps, classes=len(pl_module.classes), radius=radius)  # type: ignore[arg-type]
                 row |= {"tally": counts, self.rank_by: counts.scores[self.rank_by]}
@@ -102,7 +112,13 @@ class PerImageScores(pl.Callback):
             whys = "\n".join(why for _, why in self.skipped[:3])
             raise UnreadableFileError(f"none of the {len(self.skipped)} test images:\n{whys}")
         self.names, self.tissues = (tuple(str(r[k]) for r in rows) for k in ("image", "tissue"))
+        self.points = {str(row["image"]): row.pop("points") for row in rows if "points" in row}
         self.tallies = tuple(row["tally"] for row in rows if "tally" in row)
+        self.stain_rows = [
+            {"image": r["image"], "tissue": r["tissue"], **r["stains"]}
+            for r in rows
+            if "stains" in r
+        ]
         if trainer.is_global_zero:
             self._write(rows)
         for place, row in enumerate(self._worst_first(rows)[: self.worst]):
@@ -111,12 +127,12 @@ class PerImageScores(pl.Callback):
                 write_png(self.folder / "worst" / worst_name(place, row["image"]), picture)
 
     def _write(self, rows: list[Row]) -> None:
-        columns = [name for name in rows[0] if name not in ("tally", self.rank_by)]
-        if not self.tallies:
-            write_csv(self.folder / "images.csv", list(rows[0]), [[*r.values()] for r in rows])
-        elif len(columns) > len(("image", "tissue")):
-            table = [[row[name] for name in columns] for row in rows]
-            write_csv(self.folder / "stains.csv", columns, table)
+        if self.tallies or self.stain_rows:  # there is a report, which has its own images.csv
+            if self.tallies and self.stain_rows:
+                table = [[*row.values()] for row in self.stain_rows]
+                write_csv(self.folder / "stains.csv", list(self.stain_rows[0]), table)
+            return
+        write_csv(self.folder / "images.csv", list(rows[0]), [[*r.values()] for r in rows])
 
     def radius(self, module: Any) -> float:
         """Largest distance of paired centres, px: that of the model's own metric, else 12."""
@@ -128,7 +144,8 @@ class PerImageScores(pl.Callback):
         worst = self._worst_first(self.rows)[: self.worst]
         if any(r is row for r in worst):
             score = f"{self.rank_by} {row[self.rank_by]:.3f}" if self.rank_by in row else "made"
-            self.pictures[name] = panel(pairs, [f"truth: {name}", score])
+            shown = [[enlarged(picture) for picture in pair] for pair in pairs]
+            self.pictures[name] = panel(shown, [f"truth: {name}", score])
             kept = {r["image"] for r in worst}
             self.pictures = {k: v for k, v in self.pictures.items() if k in kept}
 
@@ -138,28 +155,18 @@ class PerImageScores(pl.Callback):
         return sorted(scored, key=lambda row: (row.get(self.rank_by, 0.0), row["image"]))
 
 
-def _point_scores(module: Any, outputs: Any, i: int, maps: dict[str, Array]) -> dict[str, float]:
+def _point_counts(module: Any, outputs: Any, i: int, maps: dict[str, Array]) -> Array:
     metric: PointScores = module.test_scores["points"]
     points, mpp = _array(outputs["points"], i), float(outputs["mpp"][i])
-    counts = metric.count(points, mpp, maps["pred_instances"], maps["pred_semantic"])
-    return metric.scores(counts)
+    return metric.count(points, mpp, maps["pred_instances"], maps["pred_semantic"])
 
 
-def _stain_scores(module: Any, outputs: Any, i: int) -> dict[str, float]:
-    """Each measure of each stain, ``ssim/dapi``, and their means over stains, ``ssim``."""
-    if "pred_stains" not in outputs:
-        return {}
+def _stain_scores(module: Any, i: int) -> dict[str, float]:
+    """What the metrics of translations say of one image of the batch."""
     found: dict[str, float] = {}
-    for metric in (m for m in module.test_scores.values() if isinstance(m, StainScores)):
-        true, made = outputs["stains"], outputs["pred_stains"]
-        names = [name for name in metric.stains if name in true and name in made]
-        if not names:
-            continue
-        table = [metric.score(true[name][i], made[name][i]) for name in names]
-        for k, measure in enumerate(metric.measures):
-            found[measure] = float(np.mean([scores[k] for scores in table]))
-            for name, scores in zip(names, table, strict=True):
-                found[f"{measure}/{name}"] = scores[k]
+    for metric in module.test_scores.values():
+        if isinstance(metric, StainMeans | StructureScores):
+            found |= metric.row(i)
     return found
 
 

@@ -19,6 +19,10 @@ VERBS = {
     "register": "bring pictures of one tissue together: histoseg register fixed=<a> moving=<b>",
     "convert": "nuclei from one format to others: histoseg convert input=<file> to=[geojson,coco]",
     "check": "what QuPath would refuse of a GeoJSON: histoseg check input=<file>",
+    "compare": "which run is best: histoseg compare runs=<folder of runs>",
+    "report": "one training as a page: histoseg report run=<run>",
+    "lr_find": "test learning rates: histoseg lr_find model=hovernet data=pannuke",
+    "explore": "look at each transform of the augmentation: histoseg explore data=pannuke",
     "view": "look at augmented samples before training: histoseg view data=pannuke n=16",
 }
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -91,7 +92,8 @@ def training_command(args: list[str]) -> list[str]:
 def checkpoint_command(args: list[str]) -> list[str]:
     """The command line of what works on a checkpoint: offers Hydra the configuration in it.
 
-    ``from_checkpoint`` becomes a choice of ``model`` and ``data``. With weights of an original
+    ``from_checkpoint`` becomes a choice of ``model`` and ``data``, and the models of a pipeline
+    become choices of its stages. With weights of an original
     repository, which hold no configuration, the command line has to choose both; a folder of
     DeepLIIF says itself what it is.
 
@@ -99,28 +101,68 @@ def checkpoint_command(args: list[str]) -> list[str]:
         SystemExit: If no checkpoint is named.
         CheckpointError: If there is no such checkpoint, or it is not to be trusted.
     """
-    path = value(args, "ckpt")
-    if path is None:
+    pipeline, given = value(args, "pipeline"), value(args, "ckpt")
+    if pipeline is not None and given is not None:
+        sys.exit("histoseg: ckpt= and pipeline= name models both: give one of them")
+    if pipeline is not None:
+        return _of_pipeline(args, _listed(pipeline))
+    if given is None:
         asks = any(a.startswith("-") and a not in SWEEP for a in args)
         args = args if asks else _of_folder(args)
         if asks or all(value(args, key) for key in ("model", "data", "model.pretrained")):
             return args
         sys.exit(
-            "histoseg: which checkpoint? Say ckpt=<.ckpt file, or the folder of a run>; or, for "
+            "histoseg: which checkpoint? Say ckpt=<.ckpt file, or the folder of a run>; "
+            "pipeline=[<translator>,<segmenter>] for two models, one after the other; or, for "
             "weights of an original repository, model=<> data=<> model.pretrained=<file>; or, for "
             "a folder of DeepLIIF, model=deepliif model.pretrained=<folder>"
         )
-    from hydra.core.config_store import ConfigStore
+    stored = _stored(args, _listed(given))
+    for group in ("model", "data"):
+        _offer(group, "from_checkpoint", stored[group])
+    return args
 
+
+def _of_pipeline(args: list[str], stages: Any) -> list[str]:
+    """Offer what the checkpoints of two models hold, and choose it where the user does not."""
+    from histoseg.engine.assembled import stages_of
+
+    chosen = ["model=pipeline"]
+    for stage, paths in zip(("translate", "segment"), stages_of(stages), strict=True):
+        stored = _stored(args, paths)
+        _offer("model", f"from_{stage}", stored["model"])
+        chosen.append(f"model@model.{stage}=from_{stage}")
+        _offer("data", "from_checkpoint", stored["data"])  # the last one's count
+    own = {a.partition("=")[0] for a in args}
+    return ordered([*(c for c in chosen if c.partition("=")[0] not in own), *args])
+
+
+def _stored(args: Sequence[str], paths: Any) -> Any:
+    """Model and data of a checkpoint; of several they are those of the first."""
     from histoseg.engine import checkpoint
+    from histoseg.engine.assembled import paths_of, same_model
 
     trust = (value(args, "trust") or "").strip("[]").replace(" ", "").split(",")
-    stored = checkpoint.stored_config(
-        checkpoint.find(Path(path)), trust=tuple(package for package in trust if package)
-    )
-    for group in ("model", "data"):
-        ConfigStore.instance().store(name="from_checkpoint", node=stored[group], group=group)
-    return args
+    trusted = tuple(package for package in trust if package)
+    found = [checkpoint.find(Path(path)) for path in paths_of(paths)]
+    if not found:
+        sys.exit("histoseg: which checkpoint? The list is empty")
+    return same_model({path: checkpoint.stored_config(path, trust=trusted) for path in found})
+
+
+def _listed(text: str) -> Any:
+    """What a list on the command line means; a single value stays as it is."""
+    if not text.startswith("["):
+        return text
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    return OverridesParser.create().parse_override(f"given={text}").value()
+
+
+def _offer(group: str, name: str, node: Any) -> None:
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name=name, node=node, group=group)
 
 
 def _of_folder(args: list[str]) -> list[str]:
@@ -136,8 +178,15 @@ def _of_folder(args: list[str]) -> list[str]:
     if value(args, "model/seg_weights") is not None:
         said.pop("seg_weights", None)
     data = [] if value(args, "data") else ["data=deepliif_strips"]
-    own = [f"++model.{key}={json.dumps(v, separators=(',', ':'))}" for key, v in said.items()]
+    own = [line for key, value in said.items() for line in _overrides(f"model.{key}", value)]
     return ordered([*data, *own, *args])
+
+
+def _overrides(key: str, value: Any) -> list[str]:
+    """A setting as it is typed; one of several entries takes the place of what is there."""
+    if not isinstance(value, dict):
+        return [f"++{key}={json.dumps(value, separators=(',', ':'))}"]
+    return [f"~{key}", *(line for k, v in value.items() for line in _overrides(f"{key}.{k}", v))]
 
 
 def _is_override(arg: str) -> bool:

@@ -23,8 +23,9 @@ def run(cfg: DictConfig) -> None:
     rows = predict(settled(cfg))
     failed = [f"\n  {row['error']}" for row in rows if row["state"] == "failed"]
     if failed:
+        rest = "" if len(failed) == len(rows) else ", the others are done"
         raise UnreadableFileError(
-            f"{len(failed)} of {len(rows)} images failed, the others are done:{''.join(failed)}"
+            f"{len(failed)} of {len(rows)} images failed{rest}:{''.join(failed)}"
         )
 
 

@@ -12,6 +12,8 @@ from omegaconf import DictConfig
 from histoseg.cli.arguments import help_text, ordered
 from histoseg.engine.plain_errors import plain_errors
 
+PATHS = frozenset({"input", "output", "ckpt"})
+
 
 def start(
     verb: str, run: Callable[[], Any], prepare: Callable[[list[str]], list[str]] | None = None
@@ -35,5 +37,8 @@ def start(
 def settled(cfg: DictConfig) -> DictConfig:
     """The configuration with what only Hydra knows written down, for processes without Hydra."""
     cfg.name = str(cfg.name)
+    for key in PATHS & set(cfg):
+        if isinstance(cfg[key], int | float):  # a folder called 22, or nan
+            cfg[key] = str(cfg[key])
     cfg.paths.run = str(Path(cfg.paths.run).absolute())
     return cfg

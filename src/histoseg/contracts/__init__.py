@@ -19,3 +19,6 @@ from histoseg.contracts.samples import Sample as Sample
 from histoseg.contracts.scores import Difference as Difference
 from histoseg.contracts.scores import Report as Report
 from histoseg.contracts.scores import Score as Score
+from histoseg.contracts.tasks import BACKGROUND as BACKGROUND
+from histoseg.contracts.tasks import Plane as Plane
+from histoseg.contracts.tasks import planes_of as planes_of

@@ -34,7 +34,8 @@ class Record(TypedDict, total=False):
     A data set gives some of the keys and names them in its ``provides``.
 
     Attributes:
-        image: (H, W, C), uint8 in 0..255, or float32 in [0, 1].
+        image: (H, W, C), uint8 in 0..255, or float32 in [0, 1]; of any number of channels, and in
+            any range where the model normalises.
         instances: (H, W), int32. 0 is background; every other id is one object.
         semantic: (H, W), uint8 in 0..K. The class of each pixel.
         ignore: (H, W), bool. True where the annotation says nothing: neither trained nor scored.
@@ -42,6 +43,10 @@ class Record(TypedDict, total=False):
             For evaluation; such records are not augmented.
         stains: Pictures (H, W, C) by stain name, uint8 or float32 like ``image``; of one size where
             they show the same tissue, of any where they are unpaired.
+        scribbles: (H, W, S), bool. True where a stroke says what is there: a plane for each class
+            of each task and for its background, in the order of `planes_of`. Where no plane of a
+            task is True, nothing is said of it.
+        held_out: (H, W), bool. True in the window whose scribbles are kept for validation.
         tissue: Organ or tissue of the image, where the data set knows it.
         place: Where the item was cut.
     """
@@ -52,6 +57,8 @@ class Record(TypedDict, total=False):
     ignore: Array
     points: Array
     stains: dict[str, Array]
+    scribbles: Array
+    held_out: Array
     tissue: str
     place: Place
 
@@ -60,13 +67,15 @@ class Sample(TypedDict, total=False):
     """One item as a model takes it: tensors, after augmentation. A batch has a leading B on each.
 
     Attributes:
-        image: (C, H, W), float32 in [0, 1].
+        image: (C, H, W), float32 in [0, 1], or about that where the model normalises.
         instances: (H, W), int64, ids as in `Record`.
         semantic: (H, W), int64 in 0..K.
         ignore: (H, W), bool, as in `Record`.
         points: (N, 3), float32, as in `Record`; images of a batch need equally many, so batches
             are of one image.
         stains: (C, H, W) each, float32 in [0, 1], by stain name.
+        scribbles: (S, H, W), bool, planes as in `Record`.
+        held_out: (H, W), bool, as in `Record`.
         tissue: As in `Record`; a list of B strings in a batch.
         place: As in `Record`; in a batch its fields are a list and three tensors.
     """
@@ -77,5 +86,7 @@ class Sample(TypedDict, total=False):
     ignore: Tensor
     points: Tensor
     stains: dict[str, Tensor]
+    scribbles: Tensor
+    held_out: Tensor
     tissue: str
     place: Place

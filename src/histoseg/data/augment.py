@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,17 +13,19 @@ import numpy as np
 
 from histoseg.contracts import Array, Record
 from histoseg.data.tile import frame_of
+from histoseg.errors import UnreadableFileError
 from histoseg.ops.components import split_components
 
-_MAPS = ("instances", "semantic", "ignore")
+_MAPS = ("instances", "semantic", "ignore", "scribbles", "held_out")
+_BOOL = ("ignore", "scribbles", "held_out")
 
 
 class Augment:
     """Change a record at random: an albumentations pipeline that keeps instance maps intact.
 
-    The image, its maps and its stains go through the same draws; colours change in the image and
-    in the stains of ``recolour`` alone. Stains that show different tissue (``paired`` is False)
-    have draws of their own. Afterwards each connected part of the
+    The image, its maps, its scribbles and its stains go through the same draws; colours change in
+    the image and in the stains of ``recolour`` alone. Stains that show different tissue
+    (``paired`` is False) have draws of their own. Afterwards each connected part of the
     instance map is one instance: what a warp tore off or mirrored gets an id of its own. The
     ``place`` stays that of the source, because a warped tile has no corner there.
 
@@ -33,8 +36,13 @@ class Augment:
         recolour: Stains whose colours, noise and sharpness may change.
         paired: Whether the stains of a record show the same tissue. If not, `Tiles` also takes each
             from another record.
+        whole: Likewise, what is done to whole images in validation and test, where training
+            resizes. Without chance.
+        smallest: Side, px, below which a picture is refused instead of mirrored; 0 refuses none.
 
     Attributes:
+        whole: An `Augment` of these; None for nothing.
+        transforms: Those that are used, by name.
         needs_donor: Whether a transform takes something of another image.
 
     Raises:
@@ -52,6 +60,8 @@ class Augment:
         label_stains: Sequence[str] = (),
         recolour: Sequence[str] = (),
         paired: bool = True,
+        whole: Mapping[str, A.BasicTransform | A.BaseCompose | None] | None = None,
+        smallest: int = 0,
     ) -> None:
         if both := set(label_stains) & set(recolour):
             raise ValueError(f"{sorted(both)} are label pictures: leave them out of recolour")
@@ -62,8 +72,10 @@ class Augment:
                     f"transform {name!r} is {step!r}; expected an albumentations transform, "
                     "in YAML a mapping with _target_"
                 )
+        self.transforms = used
         self.label_stains, self.recolour = frozenset(label_stains), frozenset(recolour)
-        self.paired = paired
+        self.paired, self.smallest = paired, smallest
+        self.whole = Augment(whole, label_stains, paired=paired) if whole else None
         self._leaves = [leaf for step in used.values() for leaf in _leaves(step)]
         self.needs_donor = any("donor" in leaf.targets_as_params for leaf in self._leaves)
         self._pipeline = A.Compose(
@@ -87,12 +99,36 @@ class Augment:
         Raises:
             ValueError: If image, maps and paired stains differ in size, or the record has points:
                 a warp mirrors nuclei that have none, so annotated points are for evaluation only.
+            UnreadableFileError: If a picture is smaller than ``smallest``.
         """
         if "points" in record:
             raise ValueError("a record with points is for evaluation and is not augmented")
+        self._check_sides(record)
         if "stains" in record and not self.paired:
             return self._each_by_itself(record, seed)
         return self._together(record, seed, donor)
+
+    def _check_sides(self, record: Record) -> None:
+        pictures = record.get("stains") or {"image": frame_of(record)}
+        for name, picture in pictures.items():
+            height, width = picture.shape[:2]
+            if min(height, width) < self.smallest:
+                item = record["place"].slide if "place" in record else "a record"
+                raise UnreadableFileError(
+                    f"{item}: {name!r} is {height} x {width} pixels (height x width), the crop "
+                    f"{self.smallest}. Take it out, set a smaller data.tile and model.tile, resize "
+                    "pictures with data/augment=cyclegan_official, or have edges mirrored with "
+                    "data.augment.smallest=0"
+                )
+
+    def alone(self, name: str) -> Augment:
+        """The augmentation with one transform only, which then is always applied."""
+        step = copy.deepcopy(self.transforms[name])
+        step.p = 1.0
+        if getattr(step, "p_warp", 0):
+            step.p_warp = 1.0  # of `RandomTile`, which else mostly cuts
+        labels, recolour = sorted(self.label_stains), sorted(self.recolour)
+        return Augment({name: step}, labels, recolour, paired=self.paired)
 
     def _each_by_itself(self, record: Record, seed: int) -> Record:
         augmented = record.copy()
@@ -120,8 +156,9 @@ class Augment:
             augmented["instances"] = split_components(instances)
         if "semantic" in record:
             augmented["semantic"] = out["semantic"]
-        if "ignore" in record:
-            augmented["ignore"] = out["ignore"].astype(bool)
+        for key in _BOOL:
+            if key in record:
+                augmented[key] = out[key].astype(bool)  # type: ignore[literal-required]
         return augmented
 
     def _as_targets(self, record: Record) -> dict[str, tuple[str, Array]]:
@@ -154,8 +191,9 @@ def _arrays(record: Record) -> tuple[dict[str, Any], Array | None]:
         arrays["instances"], ids = _narrow(record["instances"])
     if "semantic" in record:
         arrays["semantic"] = record["semantic"]
-    if "ignore" in record:
-        arrays["ignore"] = record["ignore"].astype(np.uint8)  # OpenCV warps no bool
+    for key in _BOOL:
+        if key in record:
+            arrays[key] = record[key].astype(np.uint8)  # type: ignore[literal-required]  # OpenCV warps no bool
     return arrays, ids
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import cv2
 import numpy as np
@@ -22,6 +22,16 @@ from histoseg.data.sample import packed, widened
 from histoseg.data.sampling import Sampling
 from histoseg.data.whole_images import Exactly, ReadableImages, Skipped, WholeImages
 
+MAPS = frozenset({"instances", "semantic"})
+
+
+@runtime_checkable
+class DrawsApart(Protocol):
+    """A data set that reads stains one by one, so that none is read in vain."""
+
+    def drawn(self, index: int, seed: int) -> Record:
+        """The first stain of item ``index``, and of each other stain one drawn by the seed."""
+
 
 class Tiles(Dataset[Sample]):
     """A data set seen through an augmentation (training) or a centre crop (validation).
@@ -35,6 +45,7 @@ class Tiles(Dataset[Sample]):
         augment: Record and seed to the record of a tile.
         per_image: How often each record is an item: item i is record ``i % len(records)``.
         normalise: What is done to each whole image (H, W, 3) first. Stains stay as they are.
+        wanted: Maps of the annotation that are used; others are left out first. None keeps all.
     """
 
     def __init__(
@@ -43,11 +54,14 @@ class Tiles(Dataset[Sample]):
         augment: Callable[..., Record],
         per_image: int = 1,
         normalise: Callable[[Array], Array] | None = None,
+        wanted: Collection[str] | None = None,
     ) -> None:
         self.records, self.augment, self.per_image = records, augment, per_image
         self.normalise = normalise
+        self.wanted = MAPS if wanted is None else frozenset(wanted) & MAPS
         self.needs_donor = getattr(augment, "needs_donor", False)
         self.paired = getattr(augment, "paired", True)
+        self.drawn = None if self.paired or not isinstance(records, DrawsApart) else records.drawn
 
     def __len__(self) -> int:
         """Number of items."""
@@ -56,7 +70,10 @@ class Tiles(Dataset[Sample]):
     def __getitem__(self, draw: Draw | int) -> Sample:
         """Load one item, augment it with the seed of its draw (0 for a plain index), pack it."""
         item, seed = draw if isinstance(draw, Draw) else (draw, 0)
-        record = self._record(item % len(self.records))
+        index = item % len(self.records)
+        if self.drawn is not None:
+            return packed(self.augment(self.drawn(index, seed), seed))
+        record = self._record(index, seed)
         if not self.paired and "stains" in record:
             record = self._apart(record, seed)
         if self.needs_donor:
@@ -74,8 +91,12 @@ class Tiles(Dataset[Sample]):
         }
         return apart
 
-    def _record(self, index: int) -> Record:
-        record = self.records[index]
+    def _record(self, index: int, seed: int) -> Record:
+        # records that leave something to chance draw it with the seed of the item
+        seeded = getattr(self.records, "seeded", None)
+        record = self.records[index] if seeded is None else seeded(index, seed, self.wanted)
+        if unused := MAPS - self.wanted & record.keys():
+            record = cast(Record, {k: v for k, v in record.items() if k not in unused})
         if self.normalise is not None and "image" in record:
             record = record.copy()
             record["image"] = self.normalise(record["image"])
@@ -84,7 +105,7 @@ class Tiles(Dataset[Sample]):
     def _donor(self, seed: int) -> Array:
         """The image of any record, drawn apart from the augmentation of the item."""
         index = np.random.default_rng([seed, 1]).integers(len(self.records))
-        record = self._record(int(index))
+        record = self._record(int(index), seed)
         if "image" not in record:
             raise ValueError(
                 "an augmentation takes the colours of another image, and these records have "
@@ -98,6 +119,7 @@ class TileDataModule(pl.LightningDataModule):
 
     Training draws augmented tiles; validation sees the centre tile of each image; test sees whole
     images, one at a time, since a score is only comparable when nothing of an image is left out.
+    Both see images as ``augment.whole`` leaves them, if the augmentation has it.
 
     Loaders give packed batches (uint8 and int32); the trainer widens each on the device, by
     `on_after_batch_transfer`. Whoever loops over a loader by hand calls it too.
@@ -114,6 +136,10 @@ class TileDataModule(pl.LightningDataModule):
         stains: Names of the stains that each record has, in the order to show them; empty for
             data of images.
         label_stains: Those of them that are label pictures.
+        channels: Names of the channels of each image, in their order; empty for RGB.
+        tasks: What scribbles tell apart: the classes of each task, by its name; empty for data
+            without scribbles. `histoseg.contracts.planes_of` names the planes.
+        objects: The task whose objects are annotated as instances, with ``classes`` if several.
         tile: Side of the square tiles that models get, pixels.
         batch_size: Tiles in a batch, per device.
         tiles_per_image: Random tiles of each training image in an epoch; one is right where
@@ -123,6 +149,7 @@ class TileDataModule(pl.LightningDataModule):
         seed: Seed of order and augmentation.
         pin_memory: Page-locked batches, for faster copies to a GPU.
         normalise: What a model wants done to each whole image first; of all splits.
+        learns: Maps that a model learns from; training tiles have no others. None for all.
 
     Attributes:
         skipped: Images that the last test left out because they could not be read (with
@@ -144,11 +171,15 @@ class TileDataModule(pl.LightningDataModule):
         mpp: float | None = None,
         stains: Sequence[str] = (),
         label_stains: Sequence[str] = (),
+        channels: Sequence[str] = (),
+        tasks: Mapping[str, Sequence[str]] | None = None,
+        objects: str | None = None,
         tiles_per_image: int = 1,
         sampling: Sampling | None = None,
         num_workers: int = 0,
         pin_memory: bool = False,
         normalise: Callable[[Array], Array] | None = None,
+        learns: Collection[str] | None = None,
     ) -> None:
         super().__init__()
         if len(colours) not in (0, len(classes)):
@@ -161,10 +192,11 @@ class TileDataModule(pl.LightningDataModule):
         self.splits = splits if fold is None else _of_fold(splits, fold)
         self.classes, self.colours, self.mpp = list(classes), colours, mpp
         self.stains, self.label_stains = tuple(stains), tuple(label_stains)
+        self.channels, self.tasks, self.objects = tuple(channels), dict(tasks or {}), objects
         self.tile, self.batch_size, self.seed = tile, batch_size, seed
         self.tiles_per_image, self.sampling = tiles_per_image, sampling
         self.num_workers, self.pin_memory = num_workers, pin_memory
-        self.normalise = normalise
+        self.normalise, self.learns = normalise, learns
         self.skipped: list[Skipped] = []
         self._open: dict[str, Records] = {}
 
@@ -183,7 +215,7 @@ class TileDataModule(pl.LightningDataModule):
     @override
     def train_dataloader(self) -> DataLoader[Sample]:
         records = self.records("train")
-        tiles = Tiles(records, self.augment, self.tiles_per_image, self.normalise)
+        tiles = Tiles(records, self.augment, self.tiles_per_image, self.normalise, self.learns)
         weights = self.sampling.weights(records, self.classes) if self.sampling else None
         length = len(Draws(len(tiles), seed=self.seed, shuffle=True))
         # a last, smaller batch would weigh its tiles more; but never drop the only batch
@@ -193,19 +225,19 @@ class TileDataModule(pl.LightningDataModule):
 
     @override
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(
-            Tiles(self.records("val"), CentreTile(self.tile), normalise=self.normalise)
-        )
+        seen = self._seen(CentreTile(self.tile))
+        return self._loader(Tiles(self.records("val"), seen, normalise=self.normalise))
 
     @override
     def test_dataloader(self) -> DataLoader[Sample]:
         records = self.records("test")
         if not isinstance(records, FileDataset):
-            tiles = Tiles(records, _unchanged, normalise=self.normalise)
+            tiles = Tiles(records, self._seen(_unchanged), normalise=self.normalise)
             return self._loader(tiles, batch_size=1)
         # a neighbour in place of an unreadable image would count twice, and nobody would know
         images = WholeImages(
-            Tiles(Exactly(records), _unchanged, normalise=self.normalise), records.ids
+            Tiles(Exactly(records), self._seen(_unchanged), normalise=self.normalise),
+            records.ids,
         )
         return ReadableImages(
             images,
@@ -214,6 +246,11 @@ class TileDataModule(pl.LightningDataModule):
             sampler=Draws(len(images), seed=self.seed, shuffle=False),
             **self._options(),
         )
+
+    def _seen(self, then: Callable[[Record, int], Record]) -> Callable[[Record, int], Record]:
+        """What is done to a record of validation and test."""
+        whole = getattr(self.augment, "whole", None)
+        return then if whole is None else partial(_resized_first, whole, then)
 
     @override
     def on_after_batch_transfer(self, batch: Sample, dataloader_idx: int) -> Sample:
@@ -232,7 +269,14 @@ class TileDataModule(pl.LightningDataModule):
         return DataLoader(
             tiles,
             batch_size=batch_size or self.batch_size,
-            sampler=Draws(len(tiles), seed=self.seed, shuffle=shuffle, weights=weights),
+            sampler=Draws(
+                len(tiles),
+                seed=self.seed,
+                shuffle=shuffle,
+                weights=weights,
+                parts=getattr(tiles.records, "parts", 1),
+                batch_size=batch_size or self.batch_size,
+            ),
             drop_last=drop_last,
             **self._options(),
         )
@@ -251,6 +295,12 @@ def _of_fold(splits: Mapping[str, Any], fold: int) -> Mapping[str, Any]:
     if chosen is None:
         raise ValueError(f"fold is {fold}; these data have folds {', '.join(splits)}")
     return cast("Mapping[str, Any]", chosen)
+
+
+def _resized_first(
+    whole: Augment, then: Callable[..., Record], record: Record, seed: int
+) -> Record:
+    return then(whole(record, 0), seed)
 
 
 def _unchanged(record: Record, seed: int) -> Record:

@@ -9,7 +9,7 @@ import numpy as np
 from histoseg.contracts import Array, Place, Record
 from histoseg.data.file_dataset import FileDataset, OnError
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
-from histoseg.ops.seg_colours import MOST_UNLIKE, unlike_seg
+from histoseg.ops.seg_colours import MOST_UNLIKE, is_gray, unlike_seg
 from histoseg.slides import IMAGE_SUFFIXES, read_image
 
 
@@ -28,6 +28,8 @@ class DeepLIIFStrips(FileDataset):
             boundaries, black background.
         mpp: Micrometres per pixel; NaN in ``place`` when None.
         on_error: As in `FileDataset`.
+        brightfield: Those that have to be in colour, where they are among ``stains``: a gray one
+            mostly means that the panels are in another order.
 
     Raises:
         DatasetNotFoundError: If there is no strip.
@@ -48,6 +50,7 @@ class DeepLIIFStrips(FileDataset):
         label_stains: Sequence[str] = (),
         mpp: float | None = None,
         on_error: OnError = "raise",
+        brightfield: Sequence[str] = (),
     ) -> None:
         if not stains or len(set(stains)) < len(stains):
             raise ContractError(
@@ -60,6 +63,7 @@ class DeepLIIFStrips(FileDataset):
                 "data.label_stains=[] for strips without label pictures"
             )
         self.stains, self.label_stains = tuple(stains), tuple(label_stains)
+        self.brightfield = tuple(name for name in brightfield if name in stains)
         self.mpp = float("nan") if mpp is None else mpp
         self._files = _strips(Path(root) / folder)
         super().__init__(sorted(self._files), on_error)
@@ -73,6 +77,13 @@ class DeepLIIFStrips(FileDataset):
         stains = dict(zip(self.stains, map(np.ascontiguousarray, panels), strict=True))
         for stain in self.label_stains:
             _check_labels(path, stain, stains[stain])
+        for stain in self.brightfield:
+            if is_gray(stains[stain]):
+                raise UnreadableFileError(
+                    f"{path}: panel {stain!r} is gray, and has to be in colour: put data.stains in "
+                    "the order of the panels, give the strip in colour, or take it as it is: "
+                    "data.dataset.brightfield=[]"
+                )
         return Record(stains=stains, place=Place(name, 0, 0, self.mpp))
 
     def _side(self, path: Path, strip: Array) -> int:

@@ -11,6 +11,9 @@ from torch.utils.data import Sampler
 
 from histoseg.contracts import Array
 
+SPREAD = 24
+"""Batches from one patch of an image to its next: a number that most counts of workers divide."""
+
 
 class Draw(NamedTuple):
     """One item to load: its position in the data set and the seed of its augmentation."""
@@ -31,6 +34,10 @@ class Draws(Sampler[Draw]):
         shuffle: Whether an epoch is a random permutation. If so, the few items that do not divide
             by the number of ranks are left out, so that all ranks make equally many steps.
             If not, every item is drawn exactly once over all ranks, so that scores are exact.
+        parts: Items that come from one image, one after the other in the data set. They are drawn
+            `SPREAD` batches apart, so that one worker gets all of them where the number of workers
+            divides that, and their seeds are the same but for the remainder by ``parts``.
+        batch_size: Items of a batch, of one rank; only read with ``parts``.
         weights: (length,), how often each item is drawn, relative to the others: a shuffled epoch
             has as many draws as items, each of any item; None draws each item once.
 
@@ -39,7 +46,14 @@ class Draws(Sampler[Draw]):
     """
 
     def __init__(
-        self, length: int, *, seed: int, shuffle: bool, weights: Array | None = None
+        self,
+        length: int,
+        *,
+        seed: int,
+        shuffle: bool,
+        weights: Array | None = None,
+        parts: int = 1,
+        batch_size: int = 1,
     ) -> None:
         self.length, self.seed, self.shuffle, self.epoch = length, seed, shuffle, 0
         self.shares = None if weights is None else weights / weights.sum()
@@ -47,6 +61,8 @@ class Draws(Sampler[Draw]):
             raise ValueError(f"{weights.shape} weights for {length} items; expected one each")
         ranked = dist.is_available() and dist.is_initialized()
         self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if ranked else (0, 1)
+        self.parts = parts if weights is None else 1
+        self.window = SPREAD * batch_size * self.world
         if length == 0:
             raise ValueError(
                 "the split has no item; look at the folder or the fold it is read from"
@@ -69,11 +85,29 @@ class Draws(Sampler[Draw]):
     def __iter__(self) -> Iterator[Draw]:
         """Yield this rank's items."""
         rng = np.random.default_rng([self.seed, self.epoch])
-        order = self._order(rng)
-        seeds = rng.integers(2**32, size=self.length)
+        order, seeds = self._in_parts(rng) if self.parts > 1 else self._one_by_one(rng)
         mine = range(self.rank, self.length, self.world)
         for position in list(mine)[: len(self)]:
             yield Draw(int(order[position]), int(seeds[position]))
+
+    def _one_by_one(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        order = self._order(rng)
+        return order, rng.integers(2**32, size=self.length)
+
+    def _in_parts(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Window by window of images: the first part of each, then the second of each, ..."""
+        count = self.length // self.parts
+        images = rng.permutation(count) if self.shuffle else np.arange(count)
+        turns = np.tile(np.arange(self.parts), (count, 1))
+        parts = rng.permuted(turns, axis=1) if self.shuffle else turns
+        items = images[:, None] * self.parts + parts
+        seeds = rng.integers(2**32, size=(count, 1)) * self.parts + turns
+        starts = range(0, count, self.window)
+        order, drawn = (
+            np.concatenate([rows[start : start + self.window].T.ravel() for start in starts])
+            for rows in (items, seeds)
+        )
+        return order, drawn
 
     def _order(self, rng: np.random.Generator) -> Array:
         if not self.shuffle:

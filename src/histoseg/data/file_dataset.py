@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Literal, TypeVar
 
 from torch.utils.data import Dataset
 
 from histoseg.contracts import Record
 from histoseg.errors import UnreadableFileError
 
+T = TypeVar("T")
 OnError = Literal["raise", "skip"]
 _log = logging.getLogger(__name__)
 
@@ -54,17 +55,30 @@ class FileDataset(Dataset[Record], ABC):
             UnreadableFileError: If it cannot be read, and with "skip" if no item can.
         """
         start = range(len(self))[index]
+        return self.readable(self.ids, lambda i: self.read(self.ids[i]), start)
+
+    def readable(self, names: Sequence[str], read: Callable[[int], T], start: int) -> T:
+        """Read one of several, or with "skip" the next one that can be read.
+
+        Args:
+            names: What they are called in ``skipped``.
+            read: Position to what was read.
+            start: Which is asked for, 0..len(names) - 1.
+
+        Raises:
+            UnreadableFileError: If it cannot be read, and with "skip" if none can.
+        """
         if self.on_error == "raise":
-            return self.read(self.ids[start])
-        for name in self.ids[start:] + self.ids[:start]:
-            if name in self.skipped:
+            return read(start)
+        for i in (*range(start, len(names)), *range(start)):
+            if names[i] in self.skipped:
                 continue
             try:
-                return self.read(name)
+                return read(i)
             except UnreadableFileError as error:
-                self.skipped.append(name)
+                self.skipped.append(names[i])
                 _log.warning("skipped: %s", error)
-        raise UnreadableFileError(f"none of the {len(self)} items can be read; see the log")
+        raise UnreadableFileError(f"none of the {len(names)} items can be read; see the log")
 
     @abstractmethod
     def read(self, name: str) -> Record:

@@ -17,7 +17,7 @@ def to_sample(record: Record) -> Sample:
 
     Returns:
         The same keys: image and stains (C, H, W) float32 in [0, 1], maps (H, W) int64, ignore
-        (H, W) bool, points (N, 3) float32.
+        and held_out (H, W) bool, scribbles (S, H, W) bool, points (N, 3) float32.
 
     Raises:
         ValueError: If the image or a stain is neither uint8 nor float32.
@@ -111,6 +111,11 @@ def _marks(record: Record) -> Sample:
     marks = Sample()
     if "ignore" in record:
         marks["ignore"] = torch.from_numpy(record["ignore"].astype(bool))
+    if "held_out" in record:
+        marks["held_out"] = torch.from_numpy(record["held_out"].astype(bool))
+    if "scribbles" in record:
+        planes = np.ascontiguousarray(np.moveaxis(record["scribbles"], -1, 0), dtype=bool)
+        marks["scribbles"] = torch.from_numpy(planes)
     if "points" in record:
         marks["points"] = torch.from_numpy(record["points"].astype(np.float32).reshape(-1, 3))
     return marks

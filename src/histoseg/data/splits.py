@@ -16,7 +16,10 @@ FRACTIONS: Mapping[str, float] = {"train": 0.7, "val": 0.1, "test": 0.2}
 
 
 def make_splits(
-    groups: Mapping[str, str], fractions: Mapping[str, float], seed: int
+    groups: Mapping[str, str],
+    fractions: Mapping[str, float],
+    seed: int,
+    strata: Mapping[str, str] | None = None,
 ) -> dict[str, list[str]]:
     """Share items between splits so that no group straddles two of them.
 
@@ -27,6 +30,7 @@ def make_splits(
         groups: Item -> what it must stay together with (patient, slide, or the item itself).
         fractions: Split -> share of the groups; they add up to 1.
         seed: Which of the possible partitions.
+        strata: Group -> its kind; each kind has its share in each split, to one group or so.
 
     Returns:
         Split -> its items, sorted.
@@ -38,7 +42,7 @@ def make_splits(
         >>> make_splits({"a1": "a", "a2": "a", "b1": "b"}, {"train": 0.5, "test": 0.5}, seed=1)
         {'train': ['a1', 'a2'], 'test': ['b1']}
     """
-    names = sorted(set(groups.values()), key=lambda group: _hash([str(seed), group]))
+    names = _order(set(groups.values()), seed, strata or {})
     counts = _counts(len(names), fractions)
     home: dict[str, str] = {}
     start = 0
@@ -49,6 +53,22 @@ def make_splits(
     for item in sorted(groups):
         splits[home[groups[item]]].append(item)
     return splits
+
+
+def part_of(items: Iterable[str], share: float, seed: int, strata: Mapping[str, str]) -> list[str]:
+    """A share of items, rounded down, but one at least: always the same of the same items.
+
+    Args:
+        items: Of which.
+        share: In (0, 1].
+        seed: Another seed, other items.
+        strata: Item -> its kind, each of which is taken alike.
+
+    Returns:
+        Sorted. A smaller share is part of a larger one.
+    """
+    order = _order(items, seed, strata)
+    return sorted(order[: max(1, int(share * len(order) + 1e-9))])
 
 
 def save_splits(
@@ -152,13 +172,26 @@ def split_items(
     return sorted(splits[split])
 
 
+def _order(names: Iterable[str], seed: int, strata: Mapping[str, str]) -> list[str]:
+    """Names by a hash of the seed, kinds so mixed that each stretch has its share of each."""
+    by_kind: dict[str, list[str]] = {}
+    for name in sorted(names, key=lambda name: _hash([str(seed), name])):
+        by_kind.setdefault(strata.get(name, ""), []).append(name)
+    places = [
+        ((rank + 0.5) / len(members), kind, name)
+        for kind, members in by_kind.items()
+        for rank, name in enumerate(members)
+    ]
+    return [name for _, _, name in sorted(places)]
+
+
 def _counts(total: int, fractions: Mapping[str, float]) -> dict[str, int]:
     if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-6:
         raise ValueError(f"fractions {dict(fractions)} must be positive and add up to 1")
     if total < len(fractions):
         raise ValueError(
             f"{total} groups cannot fill the {len(fractions)} splits {[*fractions]}: bring more "
-            "groups, or leave a split out of the fractions"
+            "groups, or leave a split out: ~prepare.fractions.<split>"
         )
     quotas = {split: share * total for split, share in fractions.items()}
     counts = {split: max(1, int(quota + 1e-9)) for split, quota in quotas.items()}

@@ -131,10 +131,9 @@ def centre_tile(record: Record, size: int) -> Record:
     if "instances" in record:
         instances = cut(record["instances"], top, left, size)
         tile["instances"] = split_components(instances) if min(top, left) < 0 else instances
-    if "semantic" in record:
-        tile["semantic"] = cut(record["semantic"], top, left, size)
-    if "ignore" in record:
-        tile["ignore"] = cut(record["ignore"], top, left, size)
+    for key in ("semantic", "ignore", "scribbles", "held_out"):
+        if key in record:
+            tile[key] = cut(record[key], top, left, size)
     if "points" in record:
         points = record["points"] - np.array([left, top, 0], dtype=np.float32)
         inside = ((points[:, :2] > -0.5) & (points[:, :2] < size - 0.5)).all(axis=1)

@@ -6,6 +6,7 @@ import logging
 
 from omegaconf import DictConfig, OmegaConf
 
+from histoseg.engine.class_names import follow_data
 from histoseg.errors import ContractError
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def against_points(cfg: DictConfig) -> DictConfig:
     Raises:
         ContractError: If the model would take its classes from the points.
     """
-    if OmegaConf.is_interpolation(cfg.model, "classes"):
+    if follow_data(cfg):
         raise ContractError(
             f"the points have the classes {list(cfg.data.classes)}, which need not be those of the "
             "weights: say model.classes=[<names>] model.colours=[], or score a checkpoint of "
@@ -40,6 +41,7 @@ def against_points(cfg: DictConfig) -> DictConfig:
         "pred_classes": list(cfg.model.classes),
         "class_of": class_of,
         "radius_um": cfg.points.radius_um,
+        "gate": cfg.points.gate,
     }
     OmegaConf.update(cfg, "model.metrics", {"points": metric}, merge=False, force_add=True)
     if cfg.model.mpp is not None and cfg.model.mpp != cfg.data.mpp:

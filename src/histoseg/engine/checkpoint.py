@@ -17,7 +17,7 @@ from histoseg import __version__
 from histoseg.errors import CheckpointError
 from histoseg.modules.base import Module
 from histoseg.modules.deepliif_files import settings_of as settings_of  # for the command line
-from histoseg.weights import read_checkpoint
+from histoseg.ops.weight_files import read_checkpoint
 
 log = logging.getLogger(__name__)
 TRUSTED = tuple(
@@ -125,27 +125,29 @@ def load(cfg: DictConfig) -> Module:
     """
     module = build(cfg)
     if cfg.ckpt is None:  # the weights are the pretrained ones that the model was built with
-        require_trained(module, cfg)
+        require_trained(module, cfg.model)
+    elif not isinstance(cfg.ckpt, str):
+        raise CheckpointError(f"ckpt={cfg.ckpt}: this verb takes one checkpoint, and no list")
     else:
         load_weights(module, find(Path(cfg.ckpt)))
     return module.eval()
 
 
-def require_trained(module: Module, cfg: DictConfig) -> None:
+def require_trained(module: Module, model: DictConfig) -> None:
     """Refuse to use a network of which pretrained weights gave only a part.
 
     Args:
-        module: From `build`, with ``model.pretrained`` and without a checkpoint.
-        cfg: What it was built of.
+        module: From `build`, with ``pretrained`` weights and without a checkpoint.
+        model: The part of the configuration that it was built of.
 
     Raises:
         CheckpointError: If there were no weights, or some of its tensors would start anew.
     """
-    if not cfg.model.get("pretrained"):
+    if not model.get("pretrained"):
         raise CheckpointError("there are no weights: give ckpt= or model.pretrained=")
     if module.untrained:
         raise CheckpointError(
-            f"{cfg.model.pretrained} does not give the {module.untrained}. Choose data= with the "
+            f"{model.pretrained} does not give the {module.untrained}. Choose data= with the "
             "file's classes, or name them: data=folder type_info=<type_info.json>"
         )
 

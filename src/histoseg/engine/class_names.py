@@ -28,16 +28,27 @@ def name_classes(cfg: DictConfig) -> None:
     if cfg.type_info is None:
         return
     info = read_type_info(Path(cfg.type_info))
-    follows = cfg.get("model") is None or OmegaConf.is_interpolation(cfg.model, "classes")
+    follows = cfg.get("model") is None or follow_data(cfg)
     if not follows:
         _check_count(cfg, info, "the model", len(cfg.model.classes))
     if cfg.data.classes:
         _check_count(cfg, info, "the data set", len(cfg.data.classes))
         if OmegaConf.is_interpolation(cfg.data.dataset, "classes"):
             cfg.data.dataset.classes = list(cfg.data.classes)
-    for node in (cfg.data,) if follows else (cfg.data, cfg.model):
+    for node in (cfg.data,) if follows else (cfg.data, classified(cfg)):
         node.classes = list(info.classes)
         node.colours = [list(colour) for colour in info.colours]
+
+
+def classified(cfg: DictConfig) -> DictConfig:
+    """The part of a model that has classes: of a pipeline the segmenter."""
+    part: DictConfig = cfg.model.get("segment") or cfg.model
+    return part
+
+
+def follow_data(cfg: DictConfig) -> bool:
+    """Whether the classes of a model are those of the data, whatever these are."""
+    return OmegaConf.is_interpolation(classified(cfg), "classes")
 
 
 def _check_count(cfg: DictConfig, info: TypeInfo, whose: str, count: int) -> None:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from histoseg.errors import ContractError
 
 _MAPS = frozenset({"instances", "semantic"})
+RGB = 3
 
 
 def check_contract(cfg: DictConfig, conf: Path | None = None, *, scoring: bool = False) -> None:
@@ -39,12 +40,14 @@ def check_contract(cfg: DictConfig, conf: Path | None = None, *, scoring: bool =
             f"{model} needs {_list(needed)}; {given_by} gives {_list(given)}"
             f"{points if gives_points(cfg) else ''}{fitting}"
         )
-    if cfg.data.tile < cfg.model.tile:
+    if cfg.data.tile < cfg.model.get("tile", 0):  # a pipeline has none: it is only scored
         raise ContractError(
             f"{model} takes tiles of {cfg.model.tile} px, data.tile is {cfg.data.tile}: "
             f"set data.tile={cfg.model.tile}"
         )
     _check_stains(cfg)
+    if "image" in needed:
+        _check_channels(cfg)
     same = not gives_points(cfg) and OmegaConf.is_list(cfg.model.classes)
     if same and "semantic" in needed:
         _check_classes(cfg)
@@ -66,6 +69,23 @@ def _check_stains(cfg: DictConfig) -> None:
             f"the model translates {list(cfg.model.inputs)} to {list(cfg.model.outputs)}; the data "
             f"have {given}, and no {', '.join(missing)}: set model.inputs and model.outputs to "
             "stains that are there, or choose other data"
+        )
+
+
+def _check_channels(cfg: DictConfig) -> None:
+    """Images of the data have the channels that the model takes; RGB where neither says so."""
+    taken, given = (len(part.get("channels") or ()) or RGB for part in (cfg.model, cfg.data))
+    if taken != given:
+        raise ContractError(
+            f"{_name(cfg.model._target_)} takes images of {taken} channels, the data give {given}:"
+            f" give data of {taken} (as many codes in data.dataset.loading.codes), or train a model"
+            " of any number, such as model=pixelshuffle_unet"
+        )
+    how = (cfg.model.get("normalise") or {}).get("_target_", "")
+    if how.endswith(".StainNormaliser") and cfg.data.get("channels"):
+        raise ContractError(
+            "model.normalise brings stains of RGB pictures together; channels of a stack are no "
+            "stains: set model/normalise=null"
         )
 
 

@@ -19,5 +19,8 @@ def build_data(cfg: DictConfig, module: Module | None) -> pl.LightningDataModule
     needs: dict[str, Any] = {}
     if module is not None and module.normalise is not None:
         needs["normalise"] = module.normalise
+    learns = getattr(module, "learns", None)
+    if learns is not None:
+        needs["learns"] = learns
     data: pl.LightningDataModule = instantiate(cfg.data, **needs)
     return data

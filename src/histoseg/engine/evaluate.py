@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
@@ -12,19 +12,30 @@ from omegaconf import DictConfig
 from histoseg.callbacks import PerImageScores
 from histoseg.engine import checkpoint
 from histoseg.engine.against_points import against_points
+from histoseg.engine.assembled import assembled, source_of
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.contract import check_contract, gives_points
 from histoseg.engine.data import build_data
 from histoseg.engine.memory import keep_freed_memory
+from histoseg.engine.point_groups import write_point_groups
 from histoseg.engine.ranks import rank, ranks_to_start
 from histoseg.engine.record import log_hparams, write_json, write_provenance
-from histoseg.engine.score_report import SKIPPED, scalar, write_report, write_skipped
+from histoseg.engine.score_report import (
+    SKIPPED,
+    scalar,
+    write_image_means,
+    write_report,
+    write_skipped,
+)
+from histoseg.engine.structure import keep_structure
 from histoseg.engine.trainer import build_trainer
 from histoseg.errors import UnreadableFileError
+from histoseg.metrics import PointScores
+from histoseg.metrics.report import image_scores
 from histoseg.metrics.tallies import stack
 from histoseg.modules.base import Module
 from histoseg.ops.symmetry import symmetries
-from histoseg.writers import score_table
+from histoseg.writers import image_mean_table, score_table
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +64,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         raise ValueError("evaluation runs in one process: trainer=cpu, or trainer=gpu")
     write_provenance(cfg, Path(cfg.paths.run))
     pl.seed_everything(cfg.seed, verbose=False)
-    weights = None if cfg.ckpt is None else checkpoint.find(Path(cfg.ckpt))
-    scores = score(cfg, weights, Path(cfg.paths.run))
+    scores = score(cfg, None, Path(cfg.paths.run))
     if scores.get("skipped"):
         raise UnreadableFileError(
             f"{scores['skipped']:.0f} test images were left out: {cfg.paths.run}/{SKIPPED} says "
@@ -71,7 +81,7 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
 
     Args:
         cfg: A phase of training, or an evaluation.
-        weights: Checkpoint; None for the pretrained weights that the model is built with.
+        weights: Checkpoint; None for what the configuration itself names.
         folder: Where the results go.
 
     Returns:
@@ -79,11 +89,12 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     """
     cfg = cfg.copy()
     cfg.phase, cfg.paths.phase = "test", str(folder)
-    module = checkpoint.build(cfg)
     if weights is None:
-        checkpoint.require_trained(module, cfg)
+        module, source = assembled(cfg), source_of(cfg)
     else:
+        module, source = checkpoint.build(cfg), str(weights)
         checkpoint.load_weights(module, weights)
+    keep_structure(module, cfg)
     module.symmetries = symmetries(cfg.get("tta", "none"))
     per_image = PerImageScores(folder, worst=cfg.worst, rank_by=_ranked_by(cfg, module))
     trainer, data = build_trainer(cfg, module, [per_image]), build_data(cfg, module)
@@ -91,11 +102,12 @@ def score(cfg: DictConfig, weights: Path | None, folder: Path) -> dict[str, floa
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if rank() == 0:
         log_hparams(trainer.loggers, cfg, scores)
-        source = str(weights or cfg.model.pretrained)
         summary, text = _report(folder, per_image, module, data, cfg, source)
         scores |= {**summary, "skipped": float(len(per_image.skipped))}
         write_json(folder / "metrics.json", scores)
-        log.info("scores of %s\n\n%s\n", source, text or _table(scores))
+        if not per_image.tallies:  # all that metrics say, also of sets of pictures
+            text = "\n\n".join([_table(scores), *([text] if text else [])])
+        log.info("scores of %s\n\n%s\n", source, text)
         warning = write_skipped(folder, per_image.skipped)
         if warning:
             log.error("%s", warning)
@@ -113,26 +125,32 @@ def _report(
     folder: Path, found: PerImageScores, module: Module, data: Any, cfg: DictConfig, source: str
 ) -> tuple[dict[str, float], str]:
     """Write the report; what it adds to ``metrics.json``, and its text. Points have none."""
-    if not found.tallies:
-        return {}, ""
-    # a prepared set knows which images are of one patient
+    # a prepared set knows who annotated an image, and which images are of one patient
     rows = getattr(data.records("test"), "rows", {})
+    if found.points:
+        annotators = {name: rows[name]["split"] for name in found.points}
+        metric = cast(PointScores, module.test_scores["points"])
+        write_point_groups(folder, found.points, annotators, dict(cfg.points.groups or {}), metric)
+    if not found.tallies and not found.stain_rows:
+        return {}, ""
     groups = [rows.get(name, {}).get("group") or name for name in found.names]
+    settings = {"checkpoint": source, "skipped": len(found.skipped)}
+    if not found.tallies:
+        return {}, write_image_means(folder, found.stain_rows, groups, cfg, settings)
+    settings["radius_px"] = found.radius(module)
     tallies = stack(found.tallies, found.names, module.classes, found.tissues, groups)
-    settings = {
-        "checkpoint": source,
-        "radius_px": found.radius(module),
-        "skipped": len(found.skipped),
-    }
     title = f"{'/'.join(Path(source).parts[-2:])} on the test split"
-    made = write_report(folder, tallies, cfg, title, settings)
+    options = {"bootstrap": cfg.bootstrap, "confidence": cfg.confidence, "seed": cfg.seed}
+    of_stains = image_scores(found.stain_rows, groups, **options) if found.stain_rows else ()
+    made = write_report(folder, tallies, cfg, title, settings, of_stains)
     several = len(set(found.tissues) - {""}) > 1
     known = {
         f"test/{name}_tissue_mean": scalar(made, name, "tissue mean")
         for name in ("mpq", "bpq")
         if several
     }
-    return {k: v for k, v in known.items() if v is not None}, score_table(made)
+    text = [score_table(made), *([image_mean_table(of_stains)] if of_stains else [])]
+    return {k: v for k, v in known.items() if v is not None}, "\n\n".join(text)
 
 
 def _table(scores: dict[str, float]) -> str:

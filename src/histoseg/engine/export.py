@@ -13,13 +13,15 @@ from histoseg.annotations import TypeInfo, read_type_info
 from histoseg.engine import checkpoint
 from histoseg.engine.class_names import name_classes
 from histoseg.errors import CheckpointError, ContractError
-from histoseg.modules import CycleGAN, DeepLIIF, HoVerNet
+from histoseg.modules import CycleGAN, DeepLIIF, HoVerNet, ImPartial, PixelShuffleUNet
 from histoseg.modules.base import Module
 from histoseg.networks.blocks.preact_resnet import PreactResNet
 from histoseg.weights.cyclegan import write_cyclegan
 from histoseg.weights.deepliif import write_deepliif
 from histoseg.weights.hovernet import to_official
 from histoseg.weights.hovernet_layout import check_published, layout_of
+from histoseg.weights.impartial import write_official
+from histoseg.weights.pixelshuffle_unet import to_fastai
 from histoseg.writers import write_type_info
 from histoseg.writers.files import whole_file
 
@@ -104,6 +106,48 @@ def _to_cyclegan(module: Module, output: Path) -> None:
     log.info("%s written; A is %s, B is %s", output, *module.domains.values())
 
 
+def _to_fastai(module: Module, output: Path) -> None:
+    """Write the ``.pth`` that fastai 1's ``learn.load`` takes."""
+    if output.suffix != ".pth":
+        raise ValueError(f"output={output}: files of fastai's learn.save end in .pth")
+    if not isinstance(module, PixelShuffleUNet):
+        raise CheckpointError(
+            f"the checkpoint is of {type(module).__name__}; the format fastai holds a pixel-shuffle"
+            " U-Net"
+        )
+    weights = {key: value.contiguous() for key, value in module.network.state_dict().items()}
+    with whole_file(output) as file:
+        torch.save({"model": to_fastai(weights)}, file)
+    if module.network.standardise:
+        log.warning("the model standardises its images, and the original does not")
+    log.info("%s written; fastai 1 takes it by learn.load(..., with_opt=False)", output)
+
+
+def _to_histoseg(module: Module, output: Path) -> None:
+    """Write a checkpoint of ours: weights of an original with the settings that they need."""
+    if output.suffix != ".ckpt":
+        raise ValueError(f"output={output}: checkpoints of histoseg end in .ckpt")
+    weights = {key: value.contiguous() for key, value in module.state_dict().items()}
+    with whole_file(output) as file:
+        torch.save({"state_dict": weights, "histoseg": module.recipe}, file)
+    log.info("%s written; every verb takes it as ckpt=%s", output, output)
+
+
+def _to_impartial(module: Module, output: Path) -> None:
+    """Write what ``main_impartial.py`` loads: a list of the weights."""
+    if output.suffix != ".pth":
+        raise ValueError(f"output={output}: the original's files end in .pth")
+    if not isinstance(module, ImPartial):
+        raise CheckpointError(
+            f"the checkpoint is of {type(module).__name__}; the format impartial holds an ImPartial"
+        )
+    with whole_file(output) as file:
+        write_official(file, module.network.state_dict(), dropout=module.network.dropout > 0)
+    log.info(
+        "%s written: %d maps of %d channels", output, module.network.outputs, len(module.channels)
+    )
+
+
 def _check_folder(output: Path) -> None:
     if output.suffix or output.is_file():
         raise ValueError(f"output={output}: expected a folder, the original has a file a network")
@@ -123,5 +167,8 @@ FORMATS: Mapping[str, Exporter] = {
     "hovernet": _to_hovernet,
     "deepliif": _to_deepliif,
     "cyclegan": _to_cyclegan,
+    "fastai": _to_fastai,
+    "histoseg": _to_histoseg,
+    "impartial": _to_impartial,
 }
 """How to write each format: the module, on the CPU and in eval mode, into the file."""

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from tqdm import tqdm
 
 from histoseg import __version__
-from histoseg.engine import checkpoint
+from histoseg.engine.assembled import assembled
 from histoseg.engine.class_names import name_classes
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.engine.plain_errors import explain
@@ -26,6 +26,7 @@ from histoseg.engine.ranks import rank, ranks_to_start, world
 from histoseg.engine.record import write_provenance
 from histoseg.engine.slides.finished import results_in
 from histoseg.engine.slides.forward import Forward
+from histoseg.engine.slides.panels import inputs_of
 from histoseg.engine.slides.picture_run import PictureRun
 from histoseg.engine.slides.pictures import Picture, look_at
 from histoseg.engine.slides.settings import PARTS, Settings, Writer
@@ -33,6 +34,7 @@ from histoseg.engine.slides.slide_run import SlideRun
 from histoseg.engine.slides.stamps import hash_of, hash_of_weights
 from histoseg.engine.slides.workers import peak_memory, usual_count
 from histoseg.errors import SlideError
+from histoseg.modules import Pipeline
 from histoseg.modules.base import Module
 from histoseg.ops.symmetry import SYMMETRIES, symmetries
 from histoseg.slides import SlideEntry, find_slides
@@ -45,7 +47,10 @@ ACCELERATORS = ("auto", "cpu", "gpu")
 CACHE = 2**30
 """Bytes for maps of tiles that a later region needs again."""
 LEAST = {"batch_size": 1, "region": 1, "halo": 0, "workers": 0, "tile_size": 1}
-DECIDING = ("model", "tta", "precision", "proc_mag", "stains", "tiling", "tile_size")
+DECIDING = (
+    *("model", "tta", "precision", "proc_mag", "stains", "tiling", "tile_size"),
+    "save_translated",
+)
 """Settings that decide what is found, besides those that `SlideRun` adds for each slide."""
 
 
@@ -89,8 +94,9 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
             bar.set_postfix_str(f"{rows[-1]['nuclei']} nuclei in {entry.path.name}")
     finally:  # a run that is stopped says what it has done
         write_summary(output, rows, settings.rank if settings.ranks > 1 else None)
-    nuclei = sum(row["nuclei"] for row in rows)
-    log.info("%d nuclei in %d images; results in %s", nuclei, len(rows), output)
+    found = f"{sum(row['nuclei'] for row in rows)} nuclei in "
+    found = found if "instances" in settings.module.decoder.kinds else ""
+    log.info("%s%d images; results in %s", found, len(rows), output)
     return rows
 
 
@@ -101,8 +107,14 @@ def load(cfg: DictConfig) -> Module:
         CheckpointError: If there is none, or its weights do not fit the configured model.
         ValueError: If there is no such device.
     """
-    module = checkpoint.load(cfg)
+    module = assembled(cfg)
     module.symmetries = symmetries(cfg.tta)
+    if isinstance(module, Pipeline):
+        if cfg.tiling == DEEPLIIF:
+            raise ValueError("tiling=deepliif is for one model alone: leave it out with pipeline=")
+        module.keep = cfg.save_translated
+    elif cfg.save_translated:
+        raise ValueError("save_translated=true is of pipelines: give pipeline=, or leave it out")
     if cfg.mpp is not None and module.mpp is None:
         log.warning("the model does not know its own mpp: images stay as they are")
     return module.to(_device(cfg))
@@ -135,16 +147,20 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
     if not 0 <= overlap < output:
         raise ValueError(f"overlap {overlap} does not fit outputs of {output} px")
     halo = cfg.halo if "instances" in kinds else 0
-    forward = Forward(module, cfg.batch_size, PRECISIONS[cfg.precision])
+    at_once = max(1, cfg.batch_size // getattr(module, "tiles", 1))  # a piece has many tiles
+    forward = Forward(module, at_once, PRECISIONS[cfg.precision])
+    stays_whole = cfg.tiling == DEEPLIIF or len(inputs_of(module)) > 1
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-    deciding = [overlap, halo, *(plain.get(key) for key in DECIDING)]
+    loading = OmegaConf.select(cfg, "data.dataset.loading")
+    told = OmegaConf.to_container(loading) if loading else None
+    deciding = [overlap, halo, told, *(plain.get(key) for key in DECIDING)]
     settings = Settings(
         output=Path(cfg.output),
         forward=forward,
         writers=_fitting(instantiate(cfg.writers), kinds),
         model_mpp=MPP_AT_1X / cfg.proc_mag if cfg.proc_mag else module.mpp,
         mpp=cfg.mpp,
-        region=cfg.region if cfg.tiling == BLENDED else MAX_PIXELS,  # pictures stay whole
+        region=MAX_PIXELS if stays_whole else cfg.region,
         halo=halo,
         overlap=overlap,
         cache=CACHE,
@@ -155,6 +171,7 @@ def slide_settings(cfg: DictConfig, module: Module) -> Settings:
         save_thumb=cfg.save_thumb,
         rank=cfg.rank,
         ranks=cfg.ranks,
+        loading=instantiate(loading) if loading else None,
     )
     return settings.stamped(
         hash_of([__version__, deciding, settings.cells, hash_of_weights(module.network)]),
@@ -181,6 +198,11 @@ def _one(entry: SlideEntry, settings: Settings, cfg: DictConfig, *, mine: bool) 
             row |= PictureRun(entry, seen, settings, cfg).run() if mine else {"state": "partial"}
         elif cfg.tiling == DEEPLIIF:
             raise SlideError(f"{entry.path}: tiling=deepliif is for pictures; leave it out")
+        elif len(inputs := inputs_of(settings.module)) > 1:
+            raise SlideError(
+                f"{entry.path} is a slide, which is of one stain; the model translates "
+                f"{', '.join(inputs)} together: give pictures with these side by side"
+            )
         else:
             row |= SlideRun(entry, settings, settings.model_mpp if seen.flat else None).run()
     except Exception as error:  # whatever it is, the other slides are not at fault

@@ -25,7 +25,7 @@ def predict_deepliif(
 
     Args:
         module: With pictures; objects are found in these alone.
-        image: (H, W, 3), uint8.
+        image: (H, W, 3 * inputs), uint8.
         tile: Side of a tile, px of the image.
         batch_size: Tiles at a time.
         dtype: Of mixed precision; None for float32.
@@ -60,7 +60,7 @@ def predict_deepliif(
         batch_size=batch_size,
     )
     maps = {name: _as_map(picture) for name, picture in pictures.items()}
-    return decoder(decoder.with_image(maps, image))._replace(stains=pictures), maps
+    return decoder(decoder.with_image(maps, image[..., :3]))._replace(stains=pictures), maps
 
 
 def _as_map(picture: Array) -> Array:

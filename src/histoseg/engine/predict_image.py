@@ -18,6 +18,7 @@ from histoseg.ops.instances import instances_from_labels
 from histoseg.ops.stain_means import stain_means
 from histoseg.postprocess.decoder import Decoded
 from histoseg.slides.image import MAX_PIXELS
+from histoseg.writers import to_uint8
 
 BLENDED, DEEPLIIF = "blended", "deepliif"
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -36,7 +37,8 @@ def predict_image(
 
     Args:
         module: From `load`.
-        image: (H, W, 3), uint8.
+        image: (H, W, 3), uint8; of a model with several inputs these on top of each other,
+            (H, W, 3 * n), and results show the first; of a stack (H, W, C), float32 in [0, 1].
         name: Of the result files.
         cfg: ``precision``, ``overlap``, ``batch_size``, ``mpp``, ``save_maps``, ``stains``,
             ``tiling``, ``tile_size``.
@@ -60,15 +62,16 @@ def predict_image(
     else:
         seen = image if scale == 1 else _resized(image, scale)
         arrays = _maps(module, seen, cfg)
-        decoded = module.decoder(module.decoder.with_image(arrays, seen))
+        decoded = module.decoder(module.decoder.with_image(arrays, seen[..., :3]))
+    first = _shown(image)
     decoder = module.decoder
     decoded = _in_frame(decoded, image.shape)
     found, measures = decoded.instances, dict(decoded.measures)
-    if cfg.stains and found is not None:
-        measures |= stain_means(image, found)
+    if cfg.stains and found is not None and image.dtype == np.uint8:  # channels have no dyes
+        measures |= stain_means(first, found)
     return Prediction(
         name=name,
-        image=image,
+        image=first,
         instances=Instances.none(*image.shape[:2]) if found is None else found,
         classes=module.classes,
         colours=module.colours,
@@ -102,7 +105,17 @@ def _resized(image: Array, scale: float) -> Array:
             "micrometres per pixel of the images, usually 0.2 to 1"
         )
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size, interpolation=how))
+    # OpenCV takes four channels at most
+    pictures = np.split(image, range(3, image.shape[-1], 3), axis=-1)
+    resized = [cv2.resize(p, size, interpolation=how) for p in pictures]
+    return np.concatenate([p.reshape(*size[::-1], -1) for p in resized], axis=-1)
+
+
+def _shown(image: Array) -> Array:
+    """The picture (H, W, 3), uint8, that results show of what a model is given."""
+    if image.dtype == np.uint8:
+        return np.ascontiguousarray(image[..., :3])
+    return to_uint8(to_sample({"image": image})["image"])
 
 
 def _in_frame(decoded: Decoded, shape: tuple[int, ...]) -> Decoded:

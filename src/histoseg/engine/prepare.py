@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from histoseg.engine.in_place import InPlace, ReadOnly
 from histoseg.engine.prepare_strips import prepare_strips
+from histoseg.engine.prepare_subimages import prepare_subimages
 from histoseg.errors import UnreadableFileError
 from histoseg.prepare import (
     Archive,
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 def prepare(cfg: DictConfig) -> dict[str, Any]:
     """Fetch, check and convert a set, going on where an earlier call was cut.
 
-    A recipe with ``sets`` joins pictures of stains: `prepare_strips`. One without ``source`` is of
+    A recipe with ``sets`` joins pictures of stains: `prepare_strips`; one with ``crops`` cuts what
+    was marked in stacks: `prepare_subimages`. One without ``source`` is of
     a set that its data set class reads as it was downloaded: every item is read once, and nothing
     is written.
 
@@ -52,6 +54,8 @@ def prepare(cfg: DictConfig) -> dict[str, Any]:
     log.info("%s: %s\nlicence: %s", recipe.name, recipe.page, recipe.licence)
     if "sets" in recipe:
         return prepare_strips(cfg)
+    if "crops" in recipe:
+        return prepare_subimages(cfg)
     source = InPlace(cfg.data) if recipe.source is None else instantiate(recipe.source)
     archives = [Archive(**archive) for archive in recipe.archives]
     found = obtain(source, archives, Path(cfg.raw), download=cfg.download, by_hand=recipe.by_hand)

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from tqdm import tqdm
 
+from histoseg import __version__
 from histoseg.contracts import Array
 from histoseg.data.splits import load_splits, make_splits
 from histoseg.errors import ContractError, UnreadableFileError
@@ -46,18 +48,21 @@ def prepare_strips(cfg: DictConfig) -> dict[str, Any]:
     if not found:
         raise ContractError(f"no field is complete: {remarks[0].file}, {remarks[0].why}")
     splits = _shared_out(found, recipe)
-    folder = StripFolder(Path(cfg.output), sets.stains)
+    depths = sets.depths(found)
+    folder = StripFolder(Path(cfg.output), sets.stains, splits, [__version__, asdict(sets), depths])
     truths = Truths(sets.label_stains, instantiate(recipe.cells))
     for one in tqdm(found, unit="field", disable=not sys.stderr.isatty()):
         try:
-            strips, said = sets.read(one)
+            hashes = one.hashes()
+            strips, said = folder.kept(one, hashes)
+            if not strips:
+                strips, said = sets.read(one, depths)
+                folder.write(strips, said, one, hashes)
         except UnreadableFileError as error:
             remarks.append(Remark(one.name, "", str(error), failed=True))
             continue
         remarks += said
-        hashes = one.hashes()
         for strip in strips:
-            folder.write(strip, one, splits[one.name], hashes)
             truths.add(strip.name, splits[one.name], panels_of(strip.pixels, folder.stains))
     folder.write_json("backgrounds.json", truths.backgrounds.colours())
     for split, scorings in truths.scorings.items():

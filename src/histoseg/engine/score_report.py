@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
-from histoseg.contracts import Report
-from histoseg.metrics.report import report
+from histoseg.contracts import Report, Score
+from histoseg.metrics.report import image_scores, report
 from histoseg.metrics.tallies import Tallies
-from histoseg.writers import write_csv, write_score_figure, write_scores
+from histoseg.writers import image_mean_table, write_csv, write_score_figure, write_scores
 
 SKIPPED = "skipped.csv"
 
 
 def write_report(
-    folder: Path, tallies: Tallies, cfg: DictConfig, title: str, settings: Mapping[str, Any]
+    folder: Path,
+    tallies: Tallies,
+    cfg: DictConfig,
+    title: str,
+    settings: Mapping[str, Any],
+    more: Sequence[Score] = (),
 ) -> Report:
     """Score images and write ``scores.json, scores.csv, images.csv, confusion.csv, scores.png``.
 
@@ -27,6 +34,7 @@ def write_report(
         cfg: ``bootstrap``, ``confidence`` and ``seed``.
         title: Of the figure.
         settings: Noted in ``scores.json``.
+        more: Further scores of the same images.
 
     Returns:
         The report.
@@ -38,9 +46,36 @@ def write_report(
         seed=cfg.seed,
         settings=settings,
     )
+    found = replace(found, scores=(*found.scores, *more))
     write_scores(folder, found)
     write_score_figure(folder / "scores.png", found, title)
     return found
+
+
+def write_image_means(
+    folder: Path,
+    rows: Sequence[Mapping[str, Any]],
+    groups: Sequence[str],
+    cfg: DictConfig,
+    settings: Mapping[str, Any],
+) -> str:
+    """Average scores of pictures without objects: ``scores.json, scores.csv, images.csv``.
+
+    Args:
+        folder: Where they go.
+        rows: Image, tissue and scores.
+        groups: Patient or slide of each image.
+        cfg: As of `write_report`.
+        settings: Noted in ``scores.json``.
+
+    Returns:
+        The means as text.
+    """
+    own = {"bootstrap": cfg.bootstrap, "confidence": cfg.confidence, "seed": cfg.seed}
+    means = image_scores(rows, groups, **own)
+    nothing = np.zeros((0, 0), np.int64)
+    write_scores(folder, Report(means, (), tuple(rows), nothing, {**own, **settings}))
+    return image_mean_table(means)
 
 
 def write_skipped(folder: Path, skipped: Sequence[tuple[str, str]]) -> str:

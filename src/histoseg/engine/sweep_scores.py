@@ -28,7 +28,7 @@ class SweepScores(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Summarise what the jobs left."""
         folder = Path(config.hydra.sweep.dir)
-        rows = {job.name: scores for job in _jobs(folder) if (scores := _scores(job))}
+        rows = {job.name: scores for job in jobs(folder) if (scores := _scores(job))}
         if len(rows) > 1:
             log.info("%s\n%s", folder / NAME, summarise(folder, rows))
 
@@ -51,7 +51,7 @@ def summarise(folder: Path, rows: dict[str, dict[str, float]]) -> str:
         table = csv.writer(file)
         table.writerow(["run", "overrides", *names])
         for run, scores in rows.items():
-            table.writerow([run, _overrides(folder / run), *(scores[name] for name in names)])
+            table.writerow([run, overrides_of(folder / run), *(scores[name] for name in names)])
         table.writerow(["mean", "", *mean.values()])
         table.writerow(["sd", "", *spread.values()])
     width = max(map(len, names), default=0)
@@ -59,7 +59,8 @@ def summarise(folder: Path, rows: dict[str, dict[str, float]]) -> str:
     return "\n".join([f"mean ± SD of {len(rows)} runs", *lines])
 
 
-def _jobs(folder: Path) -> list[Path]:
+def jobs(folder: Path) -> list[Path]:
+    """The folders of a sweep's jobs, in their order."""
     return sorted((p for p in folder.glob("*") if p.name.isdigit()), key=lambda p: int(p.name))
 
 
@@ -72,6 +73,7 @@ def _scores(job: Path) -> dict[str, float]:
     return {name: value for name, value in numbers.items() if name != "skipped"}
 
 
-def _overrides(job: Path) -> str:
+def overrides_of(job: Path) -> str:
+    """What was typed for one job of a sweep, as text."""
     path = job / ".hydra" / "overrides.yaml"
     return " ".join(OmegaConf.load(path)) if path.is_file() else ""

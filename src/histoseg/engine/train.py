@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from histoseg.engine.record import (
     write_json,
     write_provenance,
 )
+from histoseg.engine.report_run import NAME as REPORT
+from histoseg.engine.report_run import write_run_report
 from histoseg.engine.trainer import build_trainer
 from histoseg.errors import CheckpointError
 
@@ -100,6 +103,7 @@ def fit(cfg: DictConfig, init: Path | None, *, last_phase: bool) -> Path | None:
     if cfg.compile:
         module.network.compile()
     trainer = build_trainer(cfg, module)
+    began = time.monotonic()
     resume = _resume_point(folder / "checkpoints")
     if resume is not None and rank() == 0:
         set_curves_aside(folder)
@@ -113,7 +117,8 @@ def fit(cfg: DictConfig, init: Path | None, *, last_phase: bool) -> Path | None:
         log_hparams(
             trainer.loggers, cfg, {"best": float("nan") if best["score"] is None else best["score"]}
         )
-        write_json(folder / "done.json", {"epochs": cfg.trainer.max_epochs, **best})
+        took = {"seconds": round(time.monotonic() - began, 1)}  # since the last resume
+        write_json(folder / "done.json", {"epochs": cfg.trainer.max_epochs, **best, **took})
     trainer.strategy.barrier("phase done")
     return last if last.is_file() else None
 
@@ -141,7 +146,7 @@ def _train(cfg: DictConfig, run: Path) -> None:
     if cfg.test and "test" in instantiate(cfg.data).splits:
         score(phase, best, run / "test")
     if rank() == 0:
-        _say_where(run)
+        _say_where(run, report=cfg.report)
 
 
 def _is_done(phase: Path, max_epochs: int | None) -> bool:
@@ -190,8 +195,14 @@ def _copy(source: Path, target: Path) -> None:
     part.unlink(missing_ok=True)  # two links to one file stay both
 
 
-def _say_where(run: Path) -> None:
+def _say_where(run: Path, *, report: bool) -> None:
+    if report:
+        try:
+            write_run_report(run)
+        except Exception:  # the training is done, and the page can be made again
+            log.exception("there is no report: histoseg report run=%s tries again", run)
     files = {
+        "report": REPORT,
         "checkpoint": "best.ckpt",
         "curves": "metrics.csv",
         "test scores": "test/metrics.json",

@@ -21,6 +21,12 @@ NOISE = (
     r"It is recommended to use `self\.log\(.*sync_dist=True",  # scores are the same on every rank
 )
 
+ONE_OPTIMISER = (
+    pl.callbacks.LearningRateFinder,
+    pl.callbacks.StochasticWeightAveraging,
+    pl.callbacks.GradientAccumulationScheduler,
+)
+
 
 def build_trainer(
     cfg: DictConfig, module: Module, callbacks: list[pl.Callback] | None = None
@@ -45,9 +51,21 @@ def build_trainer(
         "enable_checkpointing": saves,
     }
     if isinstance(module, AdversarialModule):
+        _refuse_what_needs_one_optimiser(callbacks, module)
         options |= _handed_over(cfg, module)
     trainer: pl.Trainer = instantiate(cfg.trainer, **options)
     return trainer
+
+
+def _refuse_what_needs_one_optimiser(callbacks: list[pl.Callback], module: Module) -> None:
+    """Say it before anything runs; Lightning would say it late, or quietly do something else."""
+    for callback in callbacks:
+        if isinstance(callback, ONE_OPTIMISER):
+            raise ValueError(
+                f"{type(callback).__name__} works with one optimiser; {type(module).__name__} has "
+                "two that take turns. Leave that callback out: set model.optimizer.lr and "
+                "model.discriminator_lr, trainer.accumulate_grad_batches, callbacks=ema instead"
+            )
 
 
 def _handed_over(cfg: DictConfig, module: AdversarialModule) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from histoseg.engine.contract import check_contract
 from histoseg.engine.data import build_data
 from histoseg.modules.base import Module
 from histoseg.ops.crop import centre_crop
+from histoseg.ops.strokes import false_colour, with_strokes
 from histoseg.writers import (
     Colours,
     dotted,
@@ -75,16 +76,20 @@ def _pictures(sample: Sample, module: Module | None, colours: Colours) -> dict[s
     stains = {name: to_uint8(picture) for name, picture in sample.get("stains", {}).items()}
     if "image" not in sample:
         return stains
-    image = to_uint8(sample["image"])
+    seen = false_colour(sample["image"])
+    image = to_uint8(seen)
     if "points" in sample:
         return {"image": image, "annotation": dotted(image, sample["points"].numpy(), colours)}
+    strokes = {}
+    if "scribbles" in sample:  # what each plane says is for the model to know
+        strokes["strokes"] = to_uint8(with_strokes(seen, sample["scribbles"]))
     if "instances" not in sample:
-        return {"image": image} | stains
+        return {"image": image} | strokes | stains
     semantic = sample["semantic"].numpy() if "semantic" in sample else None
     drawn = outlined(image, sample["instances"].numpy(), semantic, colours)
     if "ignore" in sample:
         drawn = hatched(drawn, sample["ignore"].numpy())
-    pictures = {"image": image, "annotation": drawn} | stains
+    pictures = {"image": image, "annotation": drawn} | strokes | stains
     if module is not None:
         batch = Sample(**{k: v[None] for k, v in sample.items() if isinstance(v, torch.Tensor)})  # type: ignore[typeddict-item]
         for name, maps in module.targets(batch).items():

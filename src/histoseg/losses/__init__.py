@@ -4,8 +4,12 @@ from histoseg.losses.focal import focal as focal
 from histoseg.losses.gan import GANLoss as GANLoss
 from histoseg.losses.gradient import hv_mse as hv_mse
 from histoseg.losses.gradient import msge as msge
+from histoseg.losses.impartial import ImPartialLoss as ImPartialLoss
+from histoseg.losses.mixture import MixtureLayout as MixtureLayout
+from histoseg.losses.mixture import MixtureTask as MixtureTask
 from histoseg.losses.pictures import PyramidL1 as PyramidL1
 from histoseg.losses.pictures import feature_distance as feature_distance
 from histoseg.losses.pictures import smooth_l1 as smooth_l1
 from histoseg.losses.tversky import tversky as tversky
 from histoseg.losses.unified_focal import unified_focal as unified_focal
+from histoseg.losses.weighted_cross_entropy import weighted_cross_entropy as weighted_cross_entropy

@@ -7,7 +7,11 @@ from histoseg.metrics.ignored import without_ignored as without_ignored
 from histoseg.metrics.ihc_scores import IHCScores as IHCScores
 from histoseg.metrics.instance_scores import InstanceScores as InstanceScores
 from histoseg.metrics.lpips import Lpips as Lpips
+from histoseg.metrics.nuclei_kept import NucleiKept as NucleiKept
+from histoseg.metrics.object_threshold import ObjectThreshold as ObjectThreshold
 from histoseg.metrics.perceptual_scores import PerceptualScores as PerceptualScores
+from histoseg.metrics.pixel_scores import PixelScores as PixelScores
 from histoseg.metrics.point_scores import PointScores as PointScores
 from histoseg.metrics.stain_scores import StainScores as StainScores
+from histoseg.metrics.stroke_threshold import StrokeThreshold as StrokeThreshold
 from histoseg.metrics.structure_scores import StructureScores as StructureScores

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torchmetrics import Metric
 
@@ -18,10 +20,12 @@ from histoseg.metrics.functional.frechet import frechet_distance, gaussian, too_
 from histoseg.metrics.functional.inception_score import inception_score
 from histoseg.metrics.functional.kernel_distance import kernel_distance
 from histoseg.metrics.functional.unit_range import to_levels
+from histoseg.metrics.known_features import KnownFeatures
 from histoseg.metrics.real_statistics import RealStatistics
 from histoseg.metrics.stain_means import named_once
 
 NAN = float("nan")
+Extract = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class DistributionScores(Metric):
@@ -36,14 +40,22 @@ class DistributionScores(Metric):
         extractor: uint8 pictures (B, 3, H, W) to features (B, d), or features and logits.
         real: Files of `write_real` by stain. The network then skips these real pictures; if they
             come with the batches, they are compared with those of the file.
+        cache: Folder that keeps the features of real pictures, for other evaluations with the same
+            network; None: they are kept in memory alone. Either way the network sees each real
+            picture once.
+        every_n_epochs: How often validation during training scores; see ``resting``.
         subsets: Draws of KID.
         subset_size: Images of each side in a draw of KID.
         splits: Parts of the Inception Score.
         seed: Of draws and parts.
         kwargs: Passed on to ``torchmetrics.Metric``.
 
+    Attributes:
+        resting: While it is set, batches are passed over and there are no scores.
+
     Raises:
-        ValueError: If no stain is named, one twice, or a file is of another extractor or stain.
+        ValueError: If ``every_n_epochs`` is below 1, no stain is named, one twice, or a file is of
+            another extractor or stain.
     """
 
     full_state_update = False
@@ -56,6 +68,8 @@ class DistributionScores(Metric):
         extractor: nn.Module,
         real: Mapping[str, str | Path] | None = None,
         *,
+        cache: str | Path | None = None,
+        every_n_epochs: int = 1,
         subsets: int = 100,
         subset_size: int = 1000,
         splits: int = 10,
@@ -63,9 +77,14 @@ class DistributionScores(Metric):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if every_n_epochs < 1:
+            raise ValueError(f"every_n_epochs is {every_n_epochs}; expected 1 or more")
         self.stains = named_once(stains)
+        self.every_n_epochs, self.resting = every_n_epochs, False
         self.subsets, self.subset_size, self.splits, self.seed = subsets, subset_size, splits, seed
         self.extractor, self.identity = Frozen(extractor), identity(extractor)
+        folder = None if cache is None else Path(cache)
+        self.known = KnownFeatures(self.extractor, self.identity, folder)
         files = {name: Path(path) for name, path in (real or {}).items()}
         if unknown := sorted(files.keys() - set(self.stains)):
             raise ValueError(f"real statistics of {unknown}; the stains are {list(self.stains)}")
@@ -85,6 +104,8 @@ class DistributionScores(Metric):
         Raises:
             ValueError: If there is none of the stains, or shape or range are others.
         """
+        if self.resting:
+            return
         if not {*stains, *pred_stains} & set(self.stains):
             raise ValueError(
                 f"nothing to score: of {list(self.stains)}, real pictures are there of "
@@ -93,15 +114,15 @@ class DistributionScores(Metric):
         for row, name in enumerate(self.stains):
             if name in stains:
                 levels = to_levels(stains[name].detach(), name)
-                self._add(f"real_{row}", levels, extract=name not in self.real)
+                self._add(f"real_{row}", levels, None if name in self.real else self.known)
             if name in pred_stains:
                 levels = to_levels(pred_stains[name].detach(), f"the translation to {name}")
-                self._add(f"pred_{row}", levels, extract=True)
+                self._add(f"pred_{row}", levels, partial(extracted, self.extractor))
 
-    def _add(self, state: str, levels: Tensor, extract: bool) -> None:
+    def _add(self, state: str, levels: Tensor, extract: Extract | None) -> None:
         rows = marks(levels)
-        if extract:
-            features, logits = extracted(self.extractor, levels)
+        if extract is not None:
+            features, logits = extract(levels)
             self.sizes = torch.tensor([features.shape[1], logits.shape[1]], device=self.device)
             rows = torch.cat([rows, features, logits], dim=1)
         getattr(self, state).append(rows.flatten().to(self.device))
@@ -109,12 +130,16 @@ class DistributionScores(Metric):
     def compute(self) -> dict[str, Tensor]:
         """``fid/<stain>``, ``kid/<stain>``, ``kid_std/<stain>``; with logits ``is``, ``is_std``.
 
-        NaN where a side has not been seen. Warns where a set is too small for a FID.
+        NaN where a side has not been seen; nothing while ``resting``. Warns where a set is too
+        small for a FID.
 
         Raises:
             ValueError: If the real pictures are not those of the file.
         """
         scores: dict[str, float] = {}
+        if self.resting:
+            return {}
+        self._keep()
         for name in self.stains:
             pred = self._set("pred", name)
             real = self._real(name)
@@ -157,14 +182,27 @@ class DistributionScores(Metric):
             )
         return kept
 
+    def _keep(self) -> None:
+        """Write the features of new real pictures, of all ranks, into the cache."""
+        if self.known.path is None:
+            return
+        for name in set(self.stains) - self.real.keys():
+            self.known.learn(*self._rows("real", name))
+        if not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0:
+            self.known.write()
+
     def _set(self, side: str, name: str) -> FeatureSet:
+        return feature_set(*self._rows(side, name))
+
+    def _rows(self, side: str, name: str) -> tuple[Tensor, int]:
+        """Marks, features and logits (n, 4 + d + K), and d."""
         width, classes = self.sizes.tolist()
         if side == "real" and name in self.real:
             width = classes = 0
         state = getattr(self, f"{side}_{self.stains.index(name)}")
         parts = [state] if isinstance(state, Tensor) else state  # a tensor once ranks are joined
         flat = torch.cat(parts) if parts else torch.zeros(0)
-        return feature_set(flat.view(-1, MARK + width + classes), width)
+        return flat.view(-1, MARK + width + classes), width
 
 
 def _warn(name: str, why: str) -> None:

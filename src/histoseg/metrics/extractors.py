@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from histoseg.errors import MissingExtraError
-from histoseg.metrics.weight_file import read_weights
+from histoseg.ops.weight_files import read_weights
 
 PUBLISHED = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from histoseg.errors import CheckpointError
-from histoseg.metrics.weight_file import read_weights
+from histoseg.ops.weight_files import in_torchs_cache, read_weights
 
 SMALLEST = 64
 """Side of the pictures that the weights of LPIPS were fitted on, px; less says little."""
@@ -107,10 +107,12 @@ def _unit(features: Tensor) -> Tensor:
 
 def _pretrained(build: Any, url: str, weights: str | Path | None, sha256: str | None) -> Any:
     """The layers of a backbone, with the weights of a file."""
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    path = cached if weights is None else Path(weights)
-    missing = f"LPIPS needs torchvision's weights {url}: give weights=<file>, or put it at {cached}"
-    state = read_weights(path, sha256, missing)
+    path, named = in_torchs_cache(url)
+    missing = f"LPIPS needs torchvision's weights {url}: give weights=<file>, or put it at {path}"
+    if weights is None:
+        state = read_weights(path, named if sha256 is None else sha256, missing)
+    else:
+        state = read_weights(Path(weights), sha256, missing)
     prefix = "features."
     with torch.device("meta"):  # nothing is drawn at random only to be overwritten
         layers = build(weights=None).features
@@ -120,7 +122,9 @@ def _pretrained(build: Any, url: str, weights: str | Path | None, sha256: str | 
             assign=True,
         )
     except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit {build.__name__}: {error}") from error
+        raise CheckpointError(
+            f"{weights or path} does not fit {build.__name__}: {error}"
+        ) from error
     return layers
 
 

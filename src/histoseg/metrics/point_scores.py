@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from histoseg.metrics.functional.detection import (
     TRUE_ONLY,
     UNPAIRED_PRED,
     UNPAIRED_TRUE,
+    Gate,
     detection_counts,
     detection_scores,
 )
@@ -38,10 +39,12 @@ class PointScores(Metric):
             which is a mistake wherever a point has one. Where nothing leads anywhere, and where
             ``classes`` are empty, only detection is scored.
         radius_um: Largest distance of a pair, in micrometres: 3 is 12 px at 0.25 µm/px.
+        gate: When it is looked at, ``after`` the pairing as published numbers do, or ``before``.
         kwargs: Passed on to ``torchmetrics.Metric``.
 
     Raises:
-        ValueError: If ``class_of`` leads to a class that the points do not have.
+        ValueError: If there is no such gate, or ``class_of`` leads to a class that the points do
+            not have.
     """
 
     full_state_update = False
@@ -55,10 +58,13 @@ class PointScores(Metric):
         pred_classes: Sequence[str] = (),
         class_of: Mapping[str, str] | None = None,
         radius_um: float = 3.0,
+        gate: Gate = "after",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.radius_um = radius_um
+        if gate not in get_args(Gate):
+            raise ValueError(f"points.gate={gate}: expected one of {', '.join(get_args(Gate))}")
+        self.radius_um, self.gate = radius_um, gate
         self.table = _table(tuple(classes), tuple(pred_classes), dict(class_of or {}))
         self.classes = tuple(classes) if self.table.any() else ()
         self.add_state(
@@ -107,6 +113,7 @@ class PointScores(Metric):
             (centres, pred_kinds if self.classes else np.zeros_like(pred_kinds)),
             len(self.classes),
             self.radius_um / mpp,
+            self.gate,
         )
 
     def compute(self) -> dict[str, Tensor]:

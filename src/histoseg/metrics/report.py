@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from histoseg.contracts import Array, Difference, Report, Score
 from histoseg.metrics.functional.bootstrap import draws, percentiles
 from histoseg.metrics.functional.paired import permutation_p, swaps, wilcoxon_p
-from histoseg.metrics.statistics import Statistic, statistics
+from histoseg.metrics.statistics import Statistic, image_means, statistics
 from histoseg.metrics.tallies import Tallies
 
 NONE = (math.nan, math.nan)
@@ -35,25 +35,42 @@ def report(
         seed: Of the draws.
         settings: Noted in the report beside these.
     """
-    every = statistics(tallies)
     groups = tallies.groups
-    samples = _samples(every, draws(groups, bootstrap if _several(groups) else 0, seed))
-    scores = [
-        replace(score, low=low, high=high)
-        for score, (low, high) in zip(
-            _points(every), (percentiles(s, confidence) for s in samples), strict=True
-        )
-    ]
+    scores = _with_intervals(statistics(tallies), groups, bootstrap, confidence, seed)
     own: dict[str, Any] = {"bootstrap": bootstrap, "confidence": confidence, "seed": seed}
     drawn = "images" if len(set(groups.tolist())) == len(groups) else "groups of images"
     own |= {"drawn": drawn, "images": len(groups), "draw_from": len(set(groups.tolist()))}
     return Report(
-        scores=tuple(scores),
+        scores=scores,
         classes=tallies.classes,
         images=tuple(tallies.rows()),
         confusion=tallies.confusion.sum(axis=0),
         settings={**own, **(settings or {})},
     )
+
+
+def image_scores(
+    rows: Sequence[Mapping[str, Any]],
+    groups: Sequence[str] = (),
+    *,
+    bootstrap: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> tuple[Score, ...]:
+    """Average what is known of each image, over all of them and over those of each tissue.
+
+    Args:
+        rows: An image each, with ``tissue``, "" where unknown; what is a float is a score.
+        groups: Patient or slide of each image; empty where each stands for itself.
+        bootstrap: As in `report`.
+        confidence: As in `report`.
+        seed: As in `report`.
+    """
+    names = [name for name, value in rows[0].items() if isinstance(value, float)]
+    values = {name: np.array([row[name] for row in rows], np.float64) for name in names}
+    every = image_means(values, [str(row["tissue"]) for row in rows])
+    whose = np.unique(list(groups) or list(map(str, range(len(rows)))), return_inverse=True)[1]
+    return _with_intervals(every, whose, bootstrap, confidence, seed)
 
 
 def compare(
@@ -91,6 +108,17 @@ def compare(
         rank_p, n = _signed_rank(one, groups), len(set(groups.tolist()))
         found.append(Difference(own, other, value, low, high, chance_p, rank_p, n))
     return tuple(found)
+
+
+def _with_intervals(
+    every: list[Statistic], groups: Array, bootstrap: int, confidence: float, seed: int
+) -> tuple[Score, ...]:
+    samples = _samples(every, draws(groups, bootstrap if _several(groups) else 0, seed))
+    ends = (percentiles(sample, confidence) for sample in samples)
+    return tuple(
+        replace(score, low=low, high=high)
+        for score, (low, high) in zip(_points(every), ends, strict=True)
+    )
 
 
 def _points(every: Iterable[Statistic]) -> Iterator[Score]:

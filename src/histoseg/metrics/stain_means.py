@@ -26,6 +26,9 @@ class StainMeans(Metric):
         measures: Names of what `score` gives, in its order.
         kwargs: Passed on to ``torchmetrics.Metric``.
 
+    Attributes:
+        latest: Scores of each image of the last batch, by stain.
+
     Raises:
         ValueError: If no stain is named, or one twice.
     """
@@ -38,6 +41,7 @@ class StainMeans(Metric):
     def __init__(self, stains: Sequence[str], measures: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.stains, self.measures = named_once(stains), tuple(measures)
+        self.latest: dict[str, list[Sequence[float]]] = {}
         zeros = torch.zeros(len(self.stains), len(self.measures), dtype=torch.int64)
         self.add_state("total", zeros, dist_reduce_fx="sum")
         self.add_state("count", zeros.clone(), dist_reduce_fx="sum")
@@ -62,6 +66,7 @@ class StainMeans(Metric):
                 f"nothing to score: of {list(self.stains)}, true pictures are there of "
                 f"{list(stains)}, translated ones of {list(pred_stains)}"
             )
+        self.latest = {}
         for name in common:
             true, pred = stains[name].detach(), pred_stains[name].detach()
             if true.shape != pred.shape or true.ndim != 4:
@@ -71,10 +76,19 @@ class StainMeans(Metric):
                 )
             sides = in_unit_range(true, name), in_unit_range(pred, f"the translation to {name}")
             row = self.stains.index(name)
-            for image, translated in zip(*sides, strict=True):
-                units, number = fixed_point(self.score(image, translated))
+            self.latest[name] = [self.score(*pair) for pair in zip(*sides, strict=True)]
+            for scores in self.latest[name]:
+                units, number = fixed_point(scores)
                 self.total[row] += units.to(self.total.device)
                 self.count[row] += number.to(self.count.device)
+
+    def row(self, i: int) -> dict[str, float]:
+        """Scores of image i of the last batch: of each stain, and their means over stains."""
+        found: dict[str, float] = {}
+        for k, measure in enumerate(self.measures):
+            each = {f"{measure}/{name}": rows[i][k] for name, rows in self.latest.items()}
+            found |= {measure: sum(each.values()) / len(each), **each}
+        return found
 
     def compute(self) -> dict[str, Tensor]:
         """``<measure>/<stain>``, and ``<measure>`` as the mean over stains: float32.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,6 +44,15 @@ class Statistic:
 def statistics(tallies: Tallies) -> list[Statistic]:
     """List every number that the counts of these images give, in the order of a report."""
     return [*_overall(tallies), *_by_class(tallies), *_by_tissue(tallies)]
+
+
+def image_means(values: Mapping[str, Array], tissues: Sequence[str]) -> list[Statistic]:
+    """List the means of scores of images (N,): over all, then over those of each tissue."""
+    every = [_mean("overall", "", name, column) for name, column in values.items()]
+    for tissue in sorted(set(tissues) - {""}):
+        inside = np.where(np.array(tissues) == tissue, 1.0, np.nan)
+        every += [_mean("tissue", tissue, name, column * inside) for name, column in values.items()]
+    return every
 
 
 def _overall(tallies: Tallies) -> Iterator[Statistic]:

@@ -28,6 +28,9 @@ class StructureScores(Metric):
         mpp: Micrometres per pixel of the maps; None where unknown, which is taken for 0.25.
         kwargs: Passed on to ``torchmetrics.Metric``.
 
+    Attributes:
+        latest: Counts of each picture of the last batch, (n, 5).
+
     Example:
         >>> kept = StructureScores()
         >>> nuclei = torch.tensor([[[1, 1, 0, 2]]])
@@ -43,6 +46,7 @@ class StructureScores(Metric):
     def __init__(self, radius_um: float = 3.0, mpp: float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.radius = radius_um / (mpp or USUAL_MPP)  # pixels
+        self.latest = np.zeros((0, 5), np.int64)
         self.add_state("counts", torch.zeros(5, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, instances: Tensor, translated_instances: Tensor) -> None:
@@ -56,25 +60,34 @@ class StructureScores(Metric):
             ValueError: If shapes differ, or the maps are not (B, H, W) of integers >= 0.
         """
         maps = label_maps(instances=instances, translated_instances=translated_instances)
-        for before, after in zip(*maps, strict=True):
-            found = detection_counts(_nuclei(before), _nuclei(after), 0, self.radius)
-            self.counts += torch.from_numpy(found[:, 0]).to(self.counts.device)
+        found = [
+            detection_counts(_nuclei(before), _nuclei(after), 0, self.radius)[:, 0]
+            for before, after in zip(*maps, strict=True)
+        ]
+        self.latest = np.stack(found)
+        self.counts += torch.from_numpy(self.latest.sum(axis=0)).to(self.counts.device)
 
     def compute(self) -> dict[str, Tensor]:
         """``structure_f1``; ``nuclei_lost``, of those before; ``nuclei_invented``, of those after.
 
         Counts of all pictures together, float32; NaN where there are no nuclei.
         """
-        counts = self.counts.cpu().numpy()
-        lost, invented = counts[UNPAIRED_TRUE], counts[UNPAIRED_PRED]
-        pairs = counts.sum() - lost - invented
-        scores = {
-            "structure_f1": ratio(2 * pairs, 2 * pairs + lost + invented),
-            "nuclei_lost": ratio(lost, pairs + lost),
-            "nuclei_invented": ratio(invented, pairs + invented),
-        }
-        device = self.counts.device
-        return {name: torch.tensor(float(value), device=device) for name, value in scores.items()}
+        scores, device = _scores(self.counts.cpu().numpy()), self.counts.device
+        return {name: torch.tensor(value, device=device) for name, value in scores.items()}
+
+    def row(self, i: int) -> dict[str, float]:
+        """Scores of picture i of the last batch, as `compute` names them."""
+        return _scores(self.latest[i])
+
+
+def _scores(counts: Array) -> dict[str, float]:
+    lost, invented = counts[UNPAIRED_TRUE], counts[UNPAIRED_PRED]
+    pairs = counts.sum() - lost - invented
+    return {
+        "structure_f1": float(ratio(2 * pairs, 2 * pairs + lost + invented)),
+        "nuclei_lost": float(ratio(lost, pairs + lost)),
+        "nuclei_invented": float(ratio(invented, pairs + invented)),
+    }
 
 
 def _nuclei(labels: Array) -> tuple[Array, Array]:

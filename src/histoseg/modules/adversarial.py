@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
@@ -15,12 +14,16 @@ from typing_extensions import override
 
 from histoseg.contracts import Maps, Sample
 from histoseg.errors import ContractError
+from histoseg.metrics import DistributionScores
 from histoseg.modules.base import Module, Outputs
+from histoseg.modules.freezing import fixed
+from histoseg.modules.shared_sample import multiple_of, sample_of
+from histoseg.networks.blocks.shared_statistics import measuring, with_shared_statistics
 from histoseg.networks.blocks.tile_statistics import with_tile_statistics
 from histoseg.ops.crop import centre_crop
 
 Side = Literal["generators", "discriminators"]
-Statistics = Literal["running", "tile"]
+Statistics = Literal["running", "tile", "shared"]
 
 
 class AdversarialModule(Module):
@@ -37,8 +40,9 @@ class AdversarialModule(Module):
         inputs: Stains that are translated, in the order of their channels.
         outputs: Stains that are made.
         discriminator_lr: Factor of the discriminators' learning rate.
-        statistics: Of batch norms in validation, test and prediction: ``running``, as collected in
-            training, or ``tile``, of each tile by itself.
+        statistics: Of norms in validation, test and prediction: ``running``, as batch norms
+            collected them in training; ``tile``, of each tile by itself; or ``shared``, of a sample
+            of the picture or slide, so that tiles fit together. Instance norms know no ``running``.
         facts: What `Module` takes; the optimiser and the schedule serve both sides.
 
     Attributes:
@@ -77,22 +81,61 @@ class AdversarialModule(Module):
         self.discriminator_lr = discriminator_lr
         self.statistics = statistics
         self._by_tile: tuple[nn.Module, ...] = ()  # in a tuple: it is no part of the state
+        self._shared: tuple[nn.Module, ...] = ()
         self.clip: float | None = None
         self.accumulate = 1
+        self._scored_sets = False
 
     @property
     def generators(self) -> nn.Module:
         """The network, in evaluation with norms as ``statistics`` says."""
         if self.training or self.statistics == "running":
             return self.network
+        if self._shared:
+            return self._shared[0]
         if not self._by_tile:
             self._by_tile = (with_tile_statistics(self.network),)
         return self._by_tile[0]
 
     @override
     def train(self, mode: bool = True) -> Self:
-        self._by_tile = ()
+        self._by_tile = self._shared = ()
         return super().train(mode)
+
+    @property
+    def sample_tile(self) -> int:
+        """Side of the tiles that `share` is to be given of a slide, pixels; 0 if it needs none."""
+        return self.tile if self.statistics == "shared" else 0
+
+    @torch.no_grad()
+    def share(self, sample: Tensor) -> None:
+        """Measure the norms on a sample, for all that follows, where ``statistics`` are shared.
+
+        Args:
+            sample: (N, C, h, w), float32 in [0, 1]. Tiles of a slide, or a whole picture.
+        """
+        if self.statistics == "shared":
+            self._shared = (with_shared_statistics(self.network),)
+            with measuring(self._shared[0]):
+                self({"image": sample})
+
+    @override
+    @torch.no_grad()
+    def infer(self, image: Tensor, *, overlap: int | None = None, batch_size: int = 8) -> Maps:
+        if self.statistics != "shared":
+            return super().infer(image, overlap=overlap, batch_size=batch_size)
+        made = []
+        for one in torch.split(image, 1):  # each picture has statistics of its own
+            self.share(sample_of(one, self.tile, multiple_of(self.network)))
+            made.append(super().infer(one, overlap=overlap, batch_size=batch_size))
+        return {name: torch.cat([maps[name] for maps in made]) for name in made[0]}
+
+    def seen(self, batch: Sample) -> Tensor:
+        """The inputs in [-1, 1]: of records the middle tile, of a picture all."""
+        picture = self.picture(batch)
+        if "stains" in batch:
+            picture = centre_crop(picture, (self.tile, self.tile))
+        return signed(picture)
 
     @abstractmethod
     def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
@@ -103,15 +146,15 @@ class AdversarialModule(Module):
         """The inputs on top of each other; a batch of tiles has them so already.
 
         Raises:
-            ContractError: If tiles have other channels: pictures are predicted of one input alone.
+            ContractError: If tiles have other channels.
         """
         if "stains" not in batch:
             image = batch["image"]
             if image.shape[1] != 3 * len(self.inputs):
                 raise ContractError(
                     f"{type(self).__name__} translates {', '.join(self.inputs)} together, "
-                    f"{3 * len(self.inputs)} channels, and the image has {image.shape[1]}: a "
-                    "picture or slide is of one stain. Give them as data with stains"
+                    f"{3 * len(self.inputs)} channels, and the image has {image.shape[1]}: give "
+                    "these stains on top of each other"
                 )
             return image
         return torch.cat([_rgb(batch["stains"][name]) for name in self.inputs], dim=1)
@@ -136,7 +179,7 @@ class AdversarialModule(Module):
         for side in self.order:
             if side == "generators":
                 # fixed, so that no gradient is made for them, nor a cast kept from their own turn
-                with _fixed(self.discriminators):
+                with fixed(self.discriminators):
                     terms = self.losses(batch, outputs)
                     self._descend(terms["loss"], 0, batch, step=now)
                 found |= terms
@@ -158,6 +201,21 @@ class AdversarialModule(Module):
             optimizer.step()
             optimizer.zero_grad()
             torch.clear_autocast_cache()  # it may hold casts of the weights of before
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        """Let scores of sets rest in epochs that are not theirs: they take long."""
+        trainer = self.trainer
+        fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
+        first, self._scored_sets = fitting and not self._scored_sets, self._scored_sets or fitting
+        last = trainer.current_epoch + 1 == trainer.max_epochs
+        for metric in self.val_scores.values():
+            if isinstance(metric, DistributionScores):
+                turn = (trainer.current_epoch + 1) % metric.every_n_epochs == 0
+                # the first too, so that callbacks find what they monitor, also in a resumed run
+                metric.resting = trainer.sanity_checking or (
+                    fitting and not (first or turn or last)
+                )
 
     @override
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
@@ -228,16 +286,3 @@ def check_tile(network: nn.Module, tile: int) -> None:
 def _rgb(stain: Tensor) -> Tensor:
     """A gray stain (B, 1, H, W) as the three channels that networks see."""
     return stain.expand(-1, 3, -1, -1)
-
-
-@contextmanager
-def _fixed(modules: nn.Module) -> Iterator[None]:
-    """Let no parameter learn for a while."""
-    learning = [p for p in modules.parameters() if p.requires_grad]
-    for parameter in learning:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad_(True)

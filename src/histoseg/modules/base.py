@@ -21,6 +21,7 @@ from histoseg.metrics import without_ignored
 from histoseg.modules.batches import annotated, decoded
 from histoseg.modules.divergence import diverged
 from histoseg.modules.parameter_groups import grouped_optimizer
+from histoseg.modules.schedules import stepped
 from histoseg.ops.crop import centre_crop
 from histoseg.ops.hues import hues
 from histoseg.ops.symmetry import SYMMETRIES, Symmetry
@@ -41,14 +42,13 @@ class Module(pl.LightningModule, ABC):
         tile: Side of the square input, pixels.
         margin: Pixels lost on each side between input and output.
         optimizer: Recipe: parameters to optimiser.
-        scheduler: Recipe: optimiser to schedule, stepped once an epoch.
+        scheduler: Recipe: optimiser to schedule, stepped once an epoch or, if it says so, a batch.
         metrics: Metrics by name; each is given what its ``update`` names.
         monitor: Metric that chooses the best checkpoint.
         mode: Whether more or less of it is better.
         postprocess: Maps of one region, as arrays (C, H, W), to its instances; None for a model
             that finds none.
-        overlap: Pixels by which outputs of neighbouring tiles overlap in prediction, where the
-            user does not say; they are blended there.
+        overlap: Usual overlap in prediction of neighbouring outputs, which are blended there, px.
         encoder_lr: Factor of the learning rate of ``network.encoder``.
         decay_norms: Whether weight decay also concerns biases and norms.
         normalise: What is done to each whole image (H, W, 3) before it is cut into tiles, in
@@ -246,7 +246,7 @@ class Module(pl.LightningModule, ABC):
     @override
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_of(self.parameters())
-        schedule = {"scheduler": self.scheduler_recipe(optimizer), "monitor": self.monitor}
+        schedule = stepped(self.scheduler_recipe, optimizer, self, self.monitor)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def optimizer_of(self, parameters: Iterable[nn.Parameter]) -> Optimizer:

@@ -19,7 +19,7 @@ from histoseg.modules.adversarial import AdversarialModule, Side, check_tile, si
 from histoseg.modules.base import Outputs
 from histoseg.modules.cyclegan_files import folder_of, load_pretrained
 from histoseg.modules.freezing import freeze
-from histoseg.modules.image_pool import ImagePool, of_all_ranks
+from histoseg.modules.image_pool import ImagePool, of_all_ranks, restore
 from histoseg.networks.cyclegan import CycleGAN as Network
 from histoseg.networks.cyclegan import Direction, mixes, together
 from histoseg.ops.crop import centre_crop
@@ -47,6 +47,7 @@ class CycleGAN(AdversarialModule):
         identity: Factor of what a translator changes in a picture of its own target; 0 for none,
             and then it is not computed.
         identity_mode: ``relative``: times the factor of that domain's cycle; ``absolute``.
+        scored: Stains that tests make and metrics compare: one, or both; None for both.
         pool: Made pictures that each discriminator is shown again; 0 for none.
         order: Which side steps first.
         freeze_generators: Parts that do not learn, of both; see `histoseg.modules.freezing.freeze`.
@@ -80,6 +81,7 @@ class CycleGAN(AdversarialModule):
         cycle_b: float = 10.0,
         identity: float = 0.5,
         identity_mode: IdentityMode = "relative",
+        scored: Sequence[str] | None = None,
         pool: int = 50,
         order: Sequence[Side] = ("generators", "discriminators"),
         freeze_generators: Sequence[str] = (),
@@ -87,7 +89,7 @@ class CycleGAN(AdversarialModule):
         pretrained: str | None = None,
         **facts: Any,
     ) -> None:
-        _check(inputs, outputs, direction, identity_mode, order)
+        _check(inputs, outputs, scored or (), direction, identity_mode, order)
         seen, made = (inputs, outputs) if direction == "a_to_b" else (outputs, inputs)
         judges = {domain: discriminator(inputs=3) for domain in "ab"}
         if gan == "vanilla" and any(getattr(judge, "sigmoid", False) for judge in judges.values()):
@@ -97,6 +99,7 @@ class CycleGAN(AdversarialModule):
         check_tile(self.network, self.tile)
         self.domains = {"a": inputs[0], "b": outputs[0]}
         self.direction, self.order = direction, tuple(order)
+        self.scored = tuple(scored or self.domains.values())
         self.gan, self.cycle = GANLoss(gan), {"a": cycle_a, "b": cycle_b}
         self.identity = {
             domain: identity * (weight if identity_mode == "relative" else 1)
@@ -125,8 +128,7 @@ class CycleGAN(AdversarialModule):
     @override
     def forward(self, batch: Sample) -> Outputs:
         if "stains" not in batch:
-            seen = signed(centre_crop(batch["image"], (self.tile, self.tile)))
-            return {f"made_{self.direction[-1]}": self.generators(seen, self.direction)}
+            return {f"made_{self.direction[-1]}": self.generators(self.seen(batch), self.direction)}
         a, b = self._real(batch).values()
         made_b, same_b = self._made_and_same(a, b, "a_to_b")
         made_a, same_a = self._made_and_same(b, a, "b_to_a")
@@ -183,14 +185,15 @@ class CycleGAN(AdversarialModule):
 
     @override
     def test_step(self, batch: Sample, batch_idx: int) -> dict[str, Any]:
-        """Both directions of whole images, which may be of different sizes."""
+        """The directions that are scored, of whole images, which may be of different sizes."""
         stains = self.domains.values()
         true = {stain: batch["stains"][stain].expand(-1, 3, -1, -1) for stain in stains}
         asked = self.direction
         made: Maps = {}
         try:
             for self.direction in get_args(Direction):
-                made |= self.infer(true[self.domains[self.direction[0]]])
+                if self.domains[self.direction[-1]] in self.scored:
+                    made |= self.infer(true[self.domains[self.direction[0]]])
         finally:
             self.direction = asked
         self.test_scores.update(stains=true, pred_stains=made)
@@ -200,9 +203,8 @@ class CycleGAN(AdversarialModule):
     @override
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        if self.global_rank < len(self._stored):
-            for domain, pictures in self._stored[self.global_rank].items():
-                self.pools[domain].pictures = [p.to(self.device) for p in pictures]
+        ranks = {"rank": self.global_rank, "world": self.trainer.world_size}
+        restore(self.pools, self._stored, device=self.device, **ranks)
         self._stored = []
 
     @override
@@ -274,6 +276,7 @@ def _l1(made: Tensor, real: Tensor) -> Tensor:
 def _check(
     inputs: Sequence[str],
     outputs: Sequence[str],
+    scored: Sequence[str],
     direction: str,
     identity_mode: str,
     order: Sequence[str],
@@ -284,6 +287,8 @@ def _check(
             f"inputs are {list(inputs)}, outputs {list(outputs)}: expected one stain of each "
             "domain, and two different ones"
         )
+    if not {*scored} <= {*inputs, *outputs}:
+        raise ValueError(f"scored is {list(scored)}: name one or both of {[*inputs, *outputs]}")
     for name, value, known in (
         ("direction", direction, get_args(Direction)),
         ("identity_mode", identity_mode, get_args(IdentityMode)),

@@ -10,7 +10,7 @@ from torch import nn
 from histoseg.modules.stored_networks import fill, load_checkpoint, stored
 from histoseg.networks.cyclegan import CycleGAN as Network
 from histoseg.networks.cyclegan import Direction
-from histoseg.weights import read_checkpoint
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.weights.cyclegan import CycleGANFolder, read_cyclegan
 
 _log = logging.getLogger(__name__)

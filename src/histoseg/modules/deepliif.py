@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
@@ -22,11 +21,12 @@ from histoseg.modules.paired import PairLoss, beside
 from histoseg.modules.stored_networks import load_checkpoint
 from histoseg.networks.deepliif import SEG, shares
 from histoseg.networks.deepliif import DeepLIIF as Network
-from histoseg.ops.crop import centre_crop
 from histoseg.ops.deepliif_names import their_name
-from histoseg.ops.seg_colours import strip_panels
+from histoseg.ops.seg_colours import is_gray, strip_panels
 from histoseg.postprocess.decoder import Decoder
 from histoseg.weights.deepliif import DeepLIIFFolder
+
+MARKER, WHITE = "marker", (255, 255, 255)
 
 
 class DeepLIIF(AdversarialModule):
@@ -52,6 +52,8 @@ class DeepLIIF(AdversarialModule):
         seg_gan: What those on ``seg`` cost.
         backgrounds: RGB 0..255 of outputs where there is no tissue.
         keep_segs: Whether maps have what each segmenter says, as ``seg_<what it sees>``.
+        seg_only: Predict ``seg`` alone, and of the modalities run those that have a share in it,
+            and the marker; not for training.
         pretrained: Weights to start from; see `load_pretrained`.
         facts: What `AdversarialModule` takes.
 
@@ -78,6 +80,7 @@ class DeepLIIF(AdversarialModule):
         seg_gan: Kind = "lsgan",
         backgrounds: Mapping[str, Sequence[int]] | None = None,
         keep_segs: bool = False,
+        seg_only: bool = False,
         pretrained: str | None = None,
         **facts: Any,
     ) -> None:
@@ -94,7 +97,10 @@ class DeepLIIF(AdversarialModule):
             facts |= {"classes": (), "colours": (), "postprocess": None, "metrics": scores}
         super().__init__(made, judges, inputs=inputs, outputs=outputs, **facts)
         self.network: Network
-        made.every = keep_segs
+        if seg_only and SEG not in outputs:
+            raise ValueError(f"seg_only=true, and seg is none of the outputs {list(outputs)}")
+        made.every, self.seg_only = keep_segs, seg_only
+        made.extra = (MARKER,) if seg_only else made.modalities
         check_tile(made, self.tile)
         self.generator_weights = shares(generator_weights, self.outputs)
         self.discriminator_weights = shares(discriminator_weights, self.outputs)
@@ -108,14 +114,14 @@ class DeepLIIF(AdversarialModule):
     @override
     def decoder(self) -> Decoder:
         segs = tuple(f"{SEG}_{name}" for name in self.network.segmenters if self.network.every)
-        stains = (*self.outputs, *segs)
+        stains = (*(self._seg_stains() if self.seg_only else self.outputs), *segs)
         grounds = {name: colour for name, colour in self.backgrounds.items() if name in stains}
         black = dict.fromkeys(segs, (0, 0, 0))
         return Decoder(self.postprocess, None, stains, truncate=True, backgrounds=grounds | black)
 
     @override
     def forward(self, batch: Sample) -> Outputs:
-        outputs: Outputs = self.generators(self._condition(batch))
+        outputs: Outputs = self.generators(self.seen(batch))
         return outputs
 
     @override
@@ -138,7 +144,9 @@ class DeepLIIF(AdversarialModule):
 
     @override
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        true, condition = self._true(batch), self._condition(batch)
+        if self.seg_only:
+            raise ValueError("model.seg_only=true leaves stains out: it is for predict alone")
+        true, condition = self._true(batch), self.seen(batch)
         terms: dict[str, Tensor] = {}
         total = condition.new_zeros(())
         for name, weight in zip(self.outputs, self.generator_weights, strict=True):
@@ -151,7 +159,7 @@ class DeepLIIF(AdversarialModule):
 
     @override
     def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        true, condition = self._true(batch), self._condition(batch)
+        true, condition = self._true(batch), self.seen(batch)
         terms: dict[str, Tensor] = {}
         total = condition.new_zeros(())
         for name, weight in zip(self.outputs, self.discriminator_weights, strict=True):
@@ -163,16 +171,15 @@ class DeepLIIF(AdversarialModule):
         return {"loss": total, **terms}
 
     def unfit(self, image: Array) -> str:
-        """Why an image (H, W, 3), uint8, is none to translate; empty for one that is."""
-        red, green, blue = image[..., 0], image[..., 1], image[..., 2]
-        if np.array_equal(red, green) and np.array_equal(green, blue) and np.ptp(red):
+        """Why an image (H, W, 3 * inputs), uint8, is none to translate; empty for one that is."""
+        if is_gray(image[..., :3]):
             return "it is grey, and the model translates brightfield pictures in colour"
         panels = strip_panels(image)
         if not panels:
             return ""
         return (
-            f"it is a strip of {panels} panels, one of which is a Seg picture: give the first panel"
-            " alone, or evaluate with data=deepliif_strips"
+            f"it is a strip of {panels} panels (one is a Seg picture, or all are alike): give the "
+            "first panel alone, or evaluate with data=deepliif_strips"
         )
 
     def load_pretrained(self, path: Path) -> None:
@@ -194,7 +201,15 @@ class DeepLIIF(AdversarialModule):
     def folder(self) -> DeepLIIFFolder:
         """What a folder of the original holds of this model."""
         inputs = tuple(map(their_name, self.inputs))
-        return folder_of(self.network, self.discriminators, inputs=inputs, tile=self.tile)
+        grounds = tuple(self.backgrounds.get(name, WHITE) for name in self.network.modalities)
+        return folder_of(
+            self.network, self.discriminators, inputs=inputs, tile=self.tile, backgrounds=grounds
+        )
+
+    def _seg_stains(self) -> tuple[str, ...]:
+        """``seg``, and the marker where thresholds look at it."""
+        looked_at = getattr(self.postprocess, "marker_thresh", None) is not None
+        return (MARKER, SEG) if looked_at and MARKER in self.outputs else (SEG,)
 
     def _answers(self, name: str, picture: Tensor, condition: Tensor, true: Maps) -> Tensor:
         """What discriminators say of an output beside what it was made of."""
@@ -208,9 +223,6 @@ class DeepLIIF(AdversarialModule):
                 judge = self.discriminators[f"{SEG}_{source}"]
                 said.append(weight * judge(beside(seen, picture)).float())
         return torch.stack(said).sum(0)
-
-    def _condition(self, batch: Sample) -> Tensor:
-        return signed(centre_crop(self.picture(batch), (self.tile, self.tile)))
 
     def _true(self, batch: Sample) -> Maps:
         return {name: signed(stain) for name, stain in self.targets(batch).items()}

@@ -28,7 +28,8 @@ def settings_of(folder: Path) -> dict[str, Any]:
         folder: Of ``*_net_G*.pth`` or ``G*.pt``.
 
     Returns:
-        Values by dotted keys below ``model``: stains, shares, tile, and each network's arguments.
+        Values by dotted keys below ``model``: stains, shares, tile, background colours, and each
+        network's recipe, which takes the place of the configured one as a whole.
 
     Raises:
         FileNotFoundError: If the folder or the file of a network is not there.
@@ -43,11 +44,17 @@ def settings_of(folder: Path) -> dict[str, Any]:
         "tile": found.tile,
         "overlap": found.tile // 4,
     }
+    for name, colour in zip(outputs, found.backgrounds, strict=False):  # there may be none
+        settings[f"backgrounds.{name}"] = list(colour)
     if found.segmenters:
         settings["seg_weights"] = list(found.seg_weights)
     for what, given in (("translator", found.translators), ("segmenter", found.segmenters)):
         if given:
-            settings |= _arguments(what, given[0].layout)
+            settings[f"network.{what}"] = {
+                "_target_": f"histoseg.networks.{given[0].layout.network}",
+                "_partial_": True,
+                **_arguments(given[0].layout),
+            }
     return settings
 
 
@@ -118,19 +125,15 @@ def _fill(ours: nn.ModuleDict, theirs: Sequence[StoredNetwork], folder: Path, wh
         fill(network, given, f"{folder}: the network for {name}", advice)
 
 
-def _arguments(what: str, layout: Layout) -> dict[str, Any]:
-    """Of a network, by dotted keys."""
-    given = {key: value for key, value in vars(layout).items() if key not in _NO_CHOICE}
-    return {
-        f"network.{what}.{key}": value
-        for key, value in {"_target_": f"histoseg.networks.{layout.network}", **given}.items()
-    }
+def _arguments(layout: Layout) -> dict[str, Any]:
+    return {key: value for key, value in vars(layout).items() if key not in _NO_CHOICE}
 
 
 def _other(what: str, theirs: Layout, ours: Layout) -> dict[str, Any]:
     """Arguments of theirs that ours has not; if there are none, they see other panels."""
-    own = _arguments(what, ours)
-    wanted = {k: v for k, v in _arguments(what, theirs).items() if own.get(k) != v}
+    given = {"_target_": f"histoseg.networks.{theirs.network}", **_arguments(theirs)}
+    own = {"_target_": f"histoseg.networks.{ours.network}", **_arguments(ours)}
+    wanted = {f"network.{what}.{k}": v for k, v in given.items() if own.get(k) != v}
     return wanted or {"inputs": [f"input{i + 1}" for i in range(theirs.inputs // 3)]}
 
 

@@ -1,9 +1,10 @@
-"""Parts of networks that do not learn, by name: fine-tuning."""
+"""Parts of networks that do not learn, by name for fine-tuning, or for a while."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from torch import nn
 
@@ -54,3 +55,16 @@ def _found(network: nn.Module, part: str) -> list[nn.Module]:
         return list(found)[: int(end)]
     except ValueError as error:
         raise ValueError(f"{part!r}: expected a whole number behind the colon") from error
+
+
+@contextmanager
+def fixed(modules: nn.Module) -> Iterator[None]:
+    """Let no parameter learn for a while."""
+    learning = [p for p in modules.parameters() if p.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)

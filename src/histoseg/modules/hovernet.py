@@ -20,9 +20,9 @@ from histoseg.networks import HoVerNet as Network
 from histoseg.networks.blocks.frozen import Freeze
 from histoseg.ops.crop import centre_crop
 from histoseg.ops.symmetry import Symmetry
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.targets import hover_targets
 from histoseg.weights import hovernet as official
-from histoseg.weights import read_checkpoint
 from histoseg.weights.hovernet_layout import classes_of
 
 _log = logging.getLogger(__name__)

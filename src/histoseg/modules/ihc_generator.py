@@ -17,7 +17,6 @@ from histoseg.modules.base import Outputs
 from histoseg.modules.paired import PairLoss, beside
 from histoseg.networks.deepliif import shares
 from histoseg.networks.ihc_generator import IHCGenerator as Network
-from histoseg.ops.crop import centre_crop
 from histoseg.postprocess.decoder import Decoder
 
 
@@ -75,7 +74,7 @@ class IHCGenerator(AdversarialModule):
 
     @override
     def forward(self, batch: Sample) -> Outputs:
-        outputs: Outputs = self.generators(self._seen(batch))
+        outputs: Outputs = self.generators(self.seen(batch))
         return outputs
 
     @override
@@ -84,7 +83,7 @@ class IHCGenerator(AdversarialModule):
 
     @override
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        condition = self.network.condition(self._seen(batch))
+        condition = self.network.condition(self.seen(batch))
         terms: dict[str, Tensor] = {}
         total = condition.new_zeros(())
         for (name, true), weight in zip(self.targets(batch).items(), self.weights, strict=True):
@@ -96,7 +95,7 @@ class IHCGenerator(AdversarialModule):
 
     @override
     def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        condition = self.network.condition(self._seen(batch))
+        condition = self.network.condition(self.seen(batch))
         terms: dict[str, Tensor] = {}
         total = condition.new_zeros(())
         for (name, true), weight in zip(self.targets(batch).items(), self.weights, strict=True):
@@ -105,6 +104,3 @@ class IHCGenerator(AdversarialModule):
             terms[name] = self.loss.discriminator(of_made, judge(beside(condition, signed(true))))
             total = total + weight * terms[name]
         return {"loss": total, **terms}
-
-    def _seen(self, batch: Sample) -> Tensor:
-        return signed(centre_crop(self.picture(batch), (self.tile, self.tile)))

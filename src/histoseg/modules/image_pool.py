@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+_log = logging.getLogger(__name__)
 
 
 class ImagePool:
@@ -67,3 +70,38 @@ def of_all_ranks(pools: Mapping[str, ImagePool]) -> list[dict[str, list[Tensor]]
         every *= dist.get_world_size()
         dist.all_gather_object(every, own)
     return every
+
+
+def restore(
+    pools: Mapping[str, ImagePool],
+    stored: Sequence[Mapping[str, Sequence[Tensor]]],
+    *,
+    rank: int,
+    world: int,
+    device: torch.device,
+) -> None:
+    """Give the pools of a rank what was stored, also by another number of ranks.
+
+    Then ranks beyond the stored ones begin with copies of theirs, and what is stored of ranks that
+    are no more is left out; a warning says so.
+
+    Args:
+        pools: Of this rank, by name.
+        stored: Of each rank, from `of_all_ranks`; none where the run has only begun.
+        rank: Number of this rank.
+        world: How many there are.
+        device: Where the pictures go.
+    """
+    if not stored:
+        return
+    if len(stored) != world and rank == 0:
+        _log.warning(
+            "the pools of made pictures are of %d ranks and the run goes on with %d: %s. The run "
+            "differs from an uncut one",
+            len(stored),
+            world,
+            "new ranks begin with copies" if world > len(stored) else "those beyond are left out",
+        )
+    for name, pool in pools.items():
+        kept = stored[rank % len(stored)].get(name, ())[: pool.size]
+        pool.pictures = [picture.to(device, copy=True) for picture in kept]

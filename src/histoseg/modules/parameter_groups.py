@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -60,3 +60,45 @@ def grouped_optimizer(
         if group["name"].startswith("encoder"):
             group["lr"] *= encoder_lr
     return optimizer
+
+
+def layered_optimizer(
+    recipe: Callable[..., Optimizer],
+    groups: Mapping[str, Sequence[nn.Parameter]],
+    factors: Sequence[float],
+) -> Optimizer:
+    """Build an optimiser whose learning rates rise from the first group to the last.
+
+    Args:
+        recipe: Parameter groups to optimiser.
+        groups: By name, in the order of depth; what needs no gradient is left out.
+        factors: Of the learning rate, of the first and of the last group; those between are spaced
+            evenly on a logarithmic scale.
+
+    Returns:
+        The optimiser; its groups have names, which the log of learning rates shows.
+
+    Raises:
+        ValueError: If there are not two factors above 0.
+
+    Source:
+        Discriminative learning rates: Howard and Ruder 2018, https://arxiv.org/abs/1801.06146; the
+        spacing is that of fastai's ``even_mults``.
+    """
+    if len(factors) != 2 or min(factors) <= 0:
+        raise ValueError(
+            f"lr_range is {list(factors)}; expected two factors above 0, of the first layers' "
+            "learning rate and of the last layers', such as [0.01, 0.5]"
+        )
+    first, last = factors
+    steps = max(len(groups) - 1, 1)
+    built = recipe(
+        [
+            {"params": learning, "name": name, "place": place}
+            for place, (name, parameters) in enumerate(groups.items())
+            if (learning := [p for p in parameters if p.requires_grad])
+        ]
+    )
+    for group in built.param_groups:
+        group["lr"] *= first * (last / first) ** (group.pop("place") / steps)
+    return built

@@ -17,9 +17,8 @@ from histoseg.modules.base import Outputs
 from histoseg.modules.freezing import freeze
 from histoseg.modules.paired import PairLoss, beside
 from histoseg.modules.stored_networks import fill, load_checkpoint
-from histoseg.ops.crop import centre_crop
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.postprocess.decoder import Decoder
-from histoseg.weights import read_checkpoint
 from histoseg.weights.cyclegan import read_cyclegan
 
 
@@ -81,7 +80,7 @@ class Pix2Pix(AdversarialModule):
 
     @override
     def forward(self, batch: Sample) -> Outputs:
-        return {self.outputs[0]: self.generators(self._seen(batch))}
+        return {self.outputs[0]: self.generators(self.seen(batch))}
 
     @override
     def maps(self, outputs: Outputs) -> Maps:
@@ -90,13 +89,13 @@ class Pix2Pix(AdversarialModule):
     @override
     def losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
         ((name, made),), true = outputs.items(), self._true(batch)
-        answers = self.discriminators["output"](beside(self._seen(batch), made))
+        answers = self.discriminators["output"](beside(self.seen(batch), made))
         total, terms = self.loss.generator(name, answers, made, true)
         return {"loss": total, "l1": terms[f"l1_{name}"], f"gan_{name}": terms[f"gan_{name}"]}
 
     @override
     def discriminator_losses(self, batch: Sample, outputs: Outputs) -> dict[str, Tensor]:
-        seen, (made,) = self._seen(batch), outputs.values()
+        seen, (made,) = self.seen(batch), outputs.values()
         judge = self.discriminators["output"]
         of_made = judge(beside(seen, made.detach()))
         return {"loss": self.loss.discriminator(of_made, judge(beside(seen, self._true(batch))))}
@@ -119,9 +118,6 @@ class Pix2Pix(AdversarialModule):
         for part, network in (("network", found.a_to_b), ("discriminators.output", found.critic_b)):
             if network is not None:
                 fill(self.get_submodule(part), network, f"{path}: the {part}")
-
-    def _seen(self, batch: Sample) -> Tensor:
-        return signed(centre_crop(self.picture(batch), (self.tile, self.tile)))
 
     def _true(self, batch: Sample) -> Tensor:
         return signed(self.targets(batch)[self.outputs[0]])

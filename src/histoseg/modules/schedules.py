@@ -1,10 +1,15 @@
-"""Schedules of learning rates that torch does not have."""
+"""Schedules of learning rates that torch does not have, and how they are stepped."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytorch_lightning as pl
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from typing_extensions import override
 
 
@@ -41,3 +46,64 @@ class LinearDecay(LRScheduler):
     def get_lr(self) -> list[float | Tensor]:
         fallen = max(0, self.last_epoch - self.constant) / (self.decay + 1)
         return [max(0.0, 1 - fallen) * base for base in self.base_lrs]
+
+
+class OneCycle(OneCycleLR):
+    """Let the rate of each group rise to the one it was given, and fall again; stepped each batch.
+
+    The momentum (of Adam the first beta) does the opposite.
+
+    Args:
+        optimizer: The rates of its groups are the highest.
+        total_steps: Of the phase.
+        rise: Share of the steps in which rates rise.
+        start: Highest rate by first rate.
+        end: Highest rate by last rate.
+        momentum: Lowest and highest.
+
+    Source:
+        Smith 2018, https://arxiv.org/abs/1803.09820; numbers and cosines are those of fastai 1.
+    """
+
+    by_step = True
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: int,
+        rise: float = 0.3,
+        start: float = 25.0,
+        end: float = 25e4,
+        momentum: tuple[float, float] = (0.85, 0.95),
+    ) -> None:
+        super().__init__(
+            optimizer,
+            max_lr=[float(group["lr"]) for group in optimizer.param_groups],
+            total_steps=total_steps,
+            pct_start=rise,
+            div_factor=start,
+            final_div_factor=end / start,
+            base_momentum=momentum[0],
+            max_momentum=momentum[1],
+        )
+
+
+def stepped(
+    recipe: Callable[..., LRScheduler],
+    optimizer: Optimizer,
+    module: pl.LightningModule,
+    monitor: str,
+) -> dict[str, Any]:
+    """Build a schedule, as Lightning takes it.
+
+    Args:
+        recipe: Optimiser to schedule; one that goes by steps is also given their number.
+        optimizer: What it is for.
+        module: Its trainer knows how many steps the phase has.
+        monitor: What a schedule that waits for a plateau looks at.
+    """
+    kind = recipe.func if isinstance(recipe, partial) else recipe
+    if not getattr(kind, "by_step", False):
+        return {"scheduler": recipe(optimizer), "interval": "epoch", "monitor": monitor}
+    steps = int(module.trainer.estimated_stepping_batches)
+    return {"scheduler": recipe(optimizer, total_steps=steps), "interval": "step"}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from histoseg.errors import CheckpointError
 from histoseg.networks import AttentionUNet, PatchGAN, PixelGAN, ResnetGenerator, UNetGenerator
-from histoseg.weights import read_checkpoint
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.weights.layers import Layout, StoredNetwork, described
 from histoseg.weights.patchgan_layout import PatchGANLayout, patchgan_of, pixelgan_of
 from histoseg.weights.resnet_layout import ResnetLayout, resnet_of

@@ -3,8 +3,10 @@ from histoseg.networks.cyclegan import CycleGAN as CycleGAN
 from histoseg.networks.deepliif import DeepLIIF as DeepLIIF
 from histoseg.networks.hovernet import HoVerNet as HoVerNet
 from histoseg.networks.ihc_generator import IHCGenerator as IHCGenerator
+from histoseg.networks.impartial import ImPartial as ImPartial
 from histoseg.networks.patchgan import PatchGAN as PatchGAN
 from histoseg.networks.patchgan import PixelGAN as PixelGAN
+from histoseg.networks.pixelshuffle_unet import PixelShuffleUNet as PixelShuffleUNet
 from histoseg.networks.resnet_generator import ResnetGenerator as ResnetGenerator
 from histoseg.networks.unet_generator import UNetGenerator as UNetGenerator
 from histoseg.networks.vgg import VGG19Features as VGG19Features

@@ -27,6 +27,7 @@ class DeepLIIF(nn.Module):
 
     Attributes:
         every: Whether segmenters without a share are asked as well.
+        extra: Modalities that are made also where no segmenter looks at them; at first all.
         modalities: The outputs without ``seg``.
         seg_weights: Shares by what the segmenters see; empty without segmenters.
 
@@ -49,6 +50,7 @@ class DeepLIIF(nn.Module):
         super().__init__()
         self.every = False
         self.modalities = tuple(name for name in outputs if name != SEG)
+        self.extra = self.modalities
         self.base = "_".join(inputs)
         channels = 3 * len(inputs)
         made = {name: translator(inputs=channels) for name in self.modalities}
@@ -70,9 +72,10 @@ class DeepLIIF(nn.Module):
             Each (B, 3, H, W) in [-1, 1]: the modalities by name; ``seg_<source>``, which each
             segmenter says; and ``seg``.
         """
-        made: dict[str, Tensor] = {name: net(image) for name, net in self.translators.items()}
-        seen = {self.base: image, **made}
         asked = [n for n in self.segmenters if self.every or self.seg_weights[n] > 0]
+        wanted = {*asked, *self.extra}
+        made: dict[str, Tensor] = {n: f(image) for n, f in self.translators.items() if n in wanted}
+        seen = {self.base: image, **made}
         segs = {name: self.segmenters[name](seen[name]) for name in asked}
         if segs:
             weighted = [self.seg_weights[name] * seg.float() for name, seg in segs.items()]

@@ -45,10 +45,8 @@ class TimmEncoder(FreezableEncoder):
         self, name: str, in_channels: int = 3, width: int = 64, pretrained: bool = False
     ) -> None:
         super().__init__()
-        self.backbone = _create(name, in_channels, pretrained)
+        self.backbone = create_backbone(name, in_channels, pretrained)
         facts = self.backbone.pretrained_cfg
-        self._fixed_size = tuple(facts["input_size"][1:]) if facts.get("fixed_input_size") else None
-        self._channels_last = str(getattr(self.backbone, "output_fmt", "")).endswith("NHWC")
         for statistic in ("mean", "std"):
             known = facts[statistic]
             values = [known[i % len(known)] for i in range(in_channels)]
@@ -71,7 +69,7 @@ class TimmEncoder(FreezableEncoder):
         """Encode an image (B, C, H, W); H and W divide by 8."""
         image = (image - self.mean) / self.std
         with self.without_gradient():
-            features = self._features(image)
+            features = features_of(self.backbone, image)
         own, x = [], image
         for level in self.stem:
             x = level(x)
@@ -88,12 +86,6 @@ class TimmEncoder(FreezableEncoder):
         """The backbone, whatever ``how``."""
         return [self.backbone]
 
-    def _features(self, image: Tensor) -> list[Tensor]:
-        if self._fixed_size is not None:
-            image = functional.interpolate(image, self._fixed_size, mode="bilinear", antialias=True)
-        features: list[Tensor] = self.backbone(image)
-        return [f.permute(0, 3, 1, 2) for f in features] if self._channels_last else features
-
     def _sorted(self, features: list[Any], stem: list[Any]) -> list[list[Any]]:
         """Say what makes up the skip of each stride; the stem fills in for the backbone."""
         skips = []
@@ -104,11 +96,31 @@ class TimmEncoder(FreezableEncoder):
         return skips
 
 
-def _create(name: str, in_channels: int, pretrained: bool) -> Any:
+def create_backbone(name: str, in_channels: int, pretrained: bool) -> Any:
+    """Build timm's model that gives the features of each stage.
+
+    Raises:
+        ValueError: If timm does not know ``name``.
+    """
     if not timm.is_model(name.split(".")[0]):
         near = ", ".join(get_close_matches(name, timm.list_models())) or "none"
         raise ValueError(f"timm has no encoder {name!r}; expected a timm name, close ones: {near}")
     return timm.create_model(name, features_only=True, pretrained=pretrained, in_chans=in_channels)
+
+
+def features_of(backbone: Any, image: Tensor) -> list[Tensor]:
+    """Run a model of `create_backbone`: features (B, C, h, w), largest first.
+
+    One that takes one size only (many transformers) gets the image resized to it.
+    """
+    facts = backbone.pretrained_cfg
+    if facts.get("fixed_input_size"):
+        size = tuple(facts["input_size"][1:])
+        image = functional.interpolate(image, size, mode="bilinear", antialias=True)
+    features: list[Tensor] = backbone(image)
+    if str(getattr(backbone, "output_fmt", "")).endswith("NHWC"):
+        return [f.permute(0, 3, 1, 2) for f in features]
+    return features
 
 
 def _stem_level(in_channels: int, channels: int, stride: int) -> nn.Sequential:

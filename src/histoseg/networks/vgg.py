@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import pickle
-import re
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights
 
 from histoseg.errors import CheckpointError
 from histoseg.networks.blocks.sizes import check_image
+from histoseg.ops.weight_files import in_torchs_cache, read_weights
 
 _BLOCKS = ((1, 2), (2, 2), (4, 4), (8, 4), (8, 1))  # times width, convolutions; to relu5_1
-_CHECKSUM = re.compile(r"-([0-9a-f]{8,})\.")
 
 
 class VGG19Features(nn.Module):
@@ -49,8 +44,7 @@ class VGG19Features(nn.Module):
                 given = factor * width
         self.features = nn.Sequential(*layers)  # numbered as torchvision's
         if pretrained is not None:
-            path = _cached() if pretrained == "torchvision" else Path(pretrained)
-            self.load_state_dict(_read(path, self.state_dict()))
+            self.load_state_dict(_pretrained(pretrained, self.state_dict()))
         self.requires_grad_(False)
         self.eval()
 
@@ -75,40 +69,15 @@ class VGG19Features(nn.Module):
         return found
 
 
-def _cached() -> Path:
-    """Find torchvision's file in torch's cache and check it as torchvision does."""
-    url = VGG19_Weights.IMAGENET1K_V1.url
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"the ImageNet weights of VGG19 are not at {path}; download {url} to there, or give "
-            "the path of your copy as 'pretrained'"
-        )
-    expected = _CHECKSUM.search(path.name)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if expected is not None and not digest.startswith(expected[1]):
-        raise CheckpointError(
-            f"{path} is damaged: its SHA-256 starts with {digest[:8]} and not {expected[1]}; "
-            f"delete it and download {url} again"
-        )
-    return path
-
-
-def _read(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
+def _pretrained(given: str | Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
     """Take what is needed of a file of torchvision's whole network."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there are no weights of VGG19 at {path}; check the path")
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise CheckpointError(
-            f"{path} ({path.stat().st_size} bytes) cannot be read as weights; download it again"
-        ) from error
+    url = VGG19_Weights.IMAGENET1K_V1.url
+    path, sha256 = in_torchs_cache(url) if given == "torchvision" else (Path(given), None)
+    state = read_weights(
+        path, sha256, f"The ImageNet weights of VGG19: put {url} there, or give 'pretrained' a path"
+    )
     unfit = [
-        key
-        for key, value in own.items()
-        if not (isinstance(state, dict) and getattr(state.get(key), "shape", None) == value.shape)
+        key for key, value in own.items() if key not in state or state[key].shape != value.shape
     ]
     if unfit:
         raise CheckpointError(

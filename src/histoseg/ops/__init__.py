@@ -1,1 +1,4 @@
-"""Shared pure functions: tensors to tensors, arrays to arrays. Import them from their modules."""
+"""Shared functions: tensors to tensors, arrays to arrays, files of weights to tensors.
+
+Import them from their modules.
+"""

@@ -33,14 +33,29 @@ def unlike_seg(picture: Array) -> float:
     bright = picture > 127
     red, green, blue = bright[..., 0], bright[..., 1], bright[..., 2]
     both = (red & green) | (blue & (red | green))
-    gray = np.array_equal(picture[..., 0], picture[..., 1]) and np.array_equal(
-        picture[..., 1], picture[..., 2]
-    )
-    return 1.0 if gray and picture.any() else float(both.mean())
+    return 1.0 if _colourless(picture) and picture.any() else float(both.mean())
+
+
+def is_gray(picture: Array) -> bool:
+    """Whether a picture (H, W, 3), uint8, shows something and has no colour at all.
+
+    Example:
+        >>> white, stripes = np.full((2, 2, 3), 255), np.arange(2)[:, None, None].repeat(3, axis=2)
+        >>> is_gray(white), is_gray(stripes)
+        (False, True)
+    """
+    return _colourless(picture) and bool(np.ptp(picture))
+
+
+def _colourless(picture: Array) -> bool:
+    red, green, blue = picture[..., 0], picture[..., 1], picture[..., 2]
+    return np.array_equal(red, green) and np.array_equal(green, blue)
 
 
 def strip_panels(picture: Array) -> int:
-    """Number of square panels side by side of which one is a Seg picture; 0 for another picture.
+    """Number of square panels side by side of which one is a Seg picture, or that are all alike.
+
+    0 for another picture. DeepLIIF's own test strips are one picture six times.
 
     Args:
         picture: (H, W, 3), uint8.
@@ -55,4 +70,6 @@ def strip_panels(picture: Array) -> int:
     if width <= height or width % height:
         return 0
     panels = np.split(picture, width // height, axis=1)
+    if np.ptp(picture) and all(np.array_equal(panels[0], p) for p in panels[1:]):
+        return len(panels)
     return len(panels) * any(p.any() and unlike_seg(p) <= MOST_UNLIKE for p in panels)

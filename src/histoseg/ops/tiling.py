@@ -47,18 +47,48 @@ def tiled(
             f"overlap {overlap} does not fit outputs of {output} px; use 0..{output - 1}"
         )
     step = output - overlap
-    batch, _, height, width = image.shape
+    height, width = image.shape[2:]
     padded = _reflect(
         _reflect(image, 2, step, tile, margin, overlap), 3, step, tile, margin, overlap
     )
-    tops = range(0, padded.shape[2] - tile + 1, step)
-    lefts = range(0, padded.shape[3] - tile + 1, step)
+    maps = tiled_inside(
+        network, padded, tile=tile, margin=margin, overlap=overlap, batch_size=batch_size
+    )
+    return {name: m[:, :, :height, :width] for name, m in maps.items()}
+
+
+def tiled_inside(
+    network: Callable[[Tensor], dict[str, Tensor]],
+    image: Tensor,
+    *,
+    tile: int,
+    margin: int,
+    overlap: int = 0,
+    batch_size: int = 8,
+) -> dict[str, Tensor]:
+    """Apply a network to the whole tiles of an image that has their margins already.
+
+    Args:
+        network: As of `tiled`.
+        image: (B, C, H, W). What is right of and below the last whole tile is left out.
+        tile: As of `tiled`, and so on.
+        margin: Pixels.
+        overlap: Pixels.
+        batch_size: Tiles.
+
+    Returns:
+        Maps (B, c, H - 2 * margin, W - 2 * margin), on the device of the image.
+    """
+    output, batch = tile - 2 * margin, len(image)
+    step = output - overlap
+    tops = range(0, image.shape[2] - tile + 1, step)
+    lefts = range(0, image.shape[3] - tile + 1, step)
     corners = [(b, y, x) for b in range(batch) for y in tops for x in lefts]
     weight = _ramp(output, overlap, image.device)
-    frame = (padded.shape[2] - 2 * margin, padded.shape[3] - 2 * margin)
+    frame = (image.shape[2] - 2 * margin, image.shape[3] - 2 * margin)
     sums: dict[str, Tensor] = {}
     for some in _chunks(corners, batch_size):
-        tiles = torch.stack([padded[b, :, y : y + tile, x : x + tile] for b, y, x in some])
+        tiles = torch.stack([image[b, :, y : y + tile, x : x + tile] for b, y, x in some])
         for name, maps in network(tiles).items():
             if name not in sums:
                 sums[name] = maps.new_zeros((batch, maps.shape[1], *frame))
@@ -67,7 +97,7 @@ def tiled(
     if overlap:
         total = _total(frame, tops, lefts, weight)
         sums = {name: m / total for name, m in sums.items()}
-    return {name: m[:, :, :height, :width] for name, m in sums.items()}
+    return sums
 
 
 def _reflect(image: Tensor, axis: int, step: int, tile: int, margin: int, overlap: int) -> Tensor:

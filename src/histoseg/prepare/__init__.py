@@ -29,5 +29,6 @@ from histoseg.prepare.nuinsseg import NuInsSeg as NuInsSeg
 from histoseg.prepare.obtain import obtain as obtain
 from histoseg.prepare.pannuke import PanNuke as PanNuke
 from histoseg.prepare.stain_sets import StainSets as StainSets
+from histoseg.prepare.subimages import Subimages as Subimages
 from histoseg.prepare.tile_arrays import TileArrays as TileArrays
 from histoseg.prepare.tnbc import TNBC as TNBC

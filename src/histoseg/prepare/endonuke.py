@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from histoseg.errors import DatasetNotFoundError, UnreadableFileError
 from histoseg.prepare.item import Item, RawItem
 from histoseg.slides import read_image
 
-CLASSES = 3  # 0 stroma, 1 epithelium, 2 other, in the files; one more here, where 0 is no class
+CODES = {0: "stroma", 1: "epithelium", 2: "other"}
+CLASSES = tuple(CODES.values())
 SIDE_UM = 100.0
 
 
@@ -27,14 +28,28 @@ class EndoNuke:
         study: ``bulk``, or one of the agreement studies, in which all annotate the same tiles.
         annotators: Whose points; None for all. Where several have annotated a tile, each gives an
             item ``<id>_<annotator>``.
+        codes: What the numbers of the files mean.
+        classes: Names of classes 1..K, in which points are stored.
+
+    Raises:
+        ValueError: If a code means none of ``classes``.
 
     Source:
         ispras/endometrium-dataset-analysis (``load_keypoints``) for the lines "x y class", and
         dataset-ninja/endonuke for what the classes are; see docs/data/endonuke.md.
     """
 
-    def __init__(self, study: str = "bulk", annotators: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        study: str = "bulk",
+        annotators: Sequence[str] | None = None,
+        codes: Mapping[int, str] = CODES,
+        classes: Sequence[str] = CLASSES,
+    ) -> None:
+        if unknown := set(codes.values()) - set(classes):
+            raise ValueError(f"codes lead to {sorted(unknown)}; the classes are {list(classes)}")
         self.study, self.annotators = study, annotators
+        self._class_of = {code: 1 + list(classes).index(name) for code, name in codes.items()}
 
     def items(self, raw: Path) -> Iterator[RawItem]:
         """Find the tiles: see `histoseg.prepare.Source`."""
@@ -55,10 +70,10 @@ class EndoNuke:
             name = path.stem if times[path.stem] == 1 else f"{path.stem}_{who}"
             image = images / f"{path.stem}.png"
             there = (image, path) if image.is_file() else (path,)
-            yield RawItem(name, there, partial(_read, name, image, path))
+            yield RawItem(name, there, partial(_read, name, image, path, self._class_of))
 
 
-def _read(name: str, picture: Path, path: Path) -> Item:
+def _read(name: str, picture: Path, path: Path, class_of: Mapping[int, int]) -> Item:
     if not picture.is_file():
         raise UnreadableFileError(f"{path} has no images/{picture.name}")
     image = read_image(picture, upright=False)
@@ -67,7 +82,7 @@ def _read(name: str, picture: Path, path: Path) -> Item:
         raise UnreadableFileError(
             f"{picture} is {width} x {height} pixels; every tile shows 100 x 100 micrometres"
         )
-    points, lines = _points(path)
+    points, lines = _points(path, class_of)
     inside = ((points[:, :2] >= 0) & (points[:, :2] < width)).all(axis=1)
     return Item(
         id=name,
@@ -82,11 +97,11 @@ def _read(name: str, picture: Path, path: Path) -> Item:
     )
 
 
-def _points(path: Path) -> tuple[Array, Array]:
-    """x, y and class, one more than in the file, (N, 3); and the line of each, (N,)."""
+def _points(path: Path, class_of: Mapping[int, int]) -> tuple[Array, Array]:
+    """x, y and class 1..K, (N, 3); and the line of each, (N,)."""
     rows, lines = [], []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise UnreadableFileError(f"{path} cannot be read: {error}") from error
     for number, line in enumerate(text.splitlines(), start=1):
@@ -99,10 +114,11 @@ def _points(path: Path) -> tuple[Array, Array]:
             raise UnreadableFileError(
                 f"{path}, line {number}, is {line[:40]!r}; expected x, y and class"
             ) from error
-        if not (np.isfinite([x, y]).all() and kind in range(CLASSES)):
+        if not (np.isfinite([x, y]).all() and kind in class_of):
             raise UnreadableFileError(
-                f"{path}, line {number}: {line[:40]!r} has no class of 0..{CLASSES - 1} or no place"
+                f"{path}, line {number}: {line[:40]!r} has no class of {sorted(class_of)} or no "
+                "place. Other numbers are named by prepare.source.codes={number: class}"
             )
-        rows.append((x, y, kind + 1))
+        rows.append((x, y, class_of[int(kind)]))
         lines.append(number)
     return np.array(rows, dtype=np.float64).reshape(-1, 3), np.array(lines, dtype=np.int64)

@@ -12,8 +12,9 @@ import numpy as np
 
 from histoseg.contracts import Array
 from histoseg.errors import ContractError, DatasetNotFoundError, UnreadableFileError
-from histoseg.ops.seg_colours import MOST_UNLIKE, unlike_seg
+from histoseg.ops.seg_colours import MOST_UNLIKE, is_gray, unlike_seg
 from histoseg.slides import IMAGE_SUFFIXES, read_image
+from histoseg.slides.image import used_depth
 
 WORTH_SAYING = 0.005  # share of a label picture that mixes two colours
 
@@ -42,11 +43,12 @@ class StainSet:
     files: Mapping[str, Path]
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of each file."""
-        return {
-            stain: hashlib.sha256(path.read_bytes()).hexdigest()
-            for stain, path in self.files.items()
-        }
+        """SHA-256 of each file.
+
+        Raises:
+            UnreadableFileError: If one cannot be opened.
+        """
+        return {stain: _hash(path) for stain, path in self.files.items()}
 
 
 class Strip(NamedTuple):
@@ -76,7 +78,7 @@ class StainSets:
         stains: Names of the panels, from left to right.
         words: Stain -> word in the names of its files; one that is not listed is its own word.
         label_stains: Stains that are label pictures.
-        brightfield: Stains that are expected in colour.
+        brightfield: Stains that have to be in colour.
         size: Side of a panel, px; pictures of another size are resized.
         tile: Cut panels of this side instead, which overlap and cover the picture; None resizes.
         group_pattern: Regular expression whose first match in a name is the group (patient, slide)
@@ -147,15 +149,31 @@ class StainSets:
             remarks.append(Remark(stem.name, files[stem].name, why, failed=False))
         return list(sets.values()), remarks
 
-    def read(self, one: StainSet) -> tuple[list[Strip], list[Remark]]:
+    def depths(self, sets: Sequence[StainSet]) -> dict[str, int]:
+        """Bits that 16-bit files of a stain use, the most of all: one scale for each stain."""
+        found: dict[str, int] = {}
+        for one in sets:
+            for stain, path in one.files.items():
+                if depth := used_depth(path):
+                    found[stain] = max(depth, found.get(stain, 0))
+        return found
+
+    def read(
+        self, one: StainSet, depths: Mapping[str, int] | None = None
+    ) -> tuple[list[Strip], list[Remark]]:
         """Read a set and lay out its strips.
+
+        Args:
+            one: The set.
+            depths: From `depths`; without it each file is scaled by itself.
 
         Raises:
             UnreadableFileError: If a picture is damaged, not square where it is to be resized, of
-                another size than the others where it is to be cut, or in colours that a label
-                picture does not have.
+                another size than the others where it is to be cut, in colours that a label
+                picture does not have, or gray where it has to be in colour.
         """
-        pictures = {stain: read_image(path) for stain, path in one.files.items()}
+        depths = depths or {}
+        pictures = {s: read_image(path, depth=depths.get(s)) for s, path in one.files.items()}
         remarks = list(self._remarks(one, pictures))
         if self.tile is None:
             panels = [self._resized(one, stain, p) for stain, p in pictures.items()]
@@ -182,10 +200,12 @@ class StainSets:
                 why = f"{share:.1%} of its pixels mix two colours of labels"
                 yield Remark(one.name, file.name, why, failed=False)
         for stain in set(self.brightfield) & set(self.stains):
-            picture = pictures[stain]
-            if (picture == picture[..., :1]).all():
-                why = f"{stain} is gray: brown and blue cannot be told apart"
-                yield Remark(one.name, one.files[stain].name, why, failed=False)
+            if is_gray(pictures[stain]):
+                raise UnreadableFileError(
+                    f"{one.files[stain]} is gray, and {stain} has to be in colour: brown and blue "
+                    "cannot be told apart. Give the picture in colour, or take it as it is: "
+                    "data.dataset.brightfield=[]"
+                )
 
     def _resized(self, one: StainSet, stain: str, picture: Array) -> Array:
         height, width = picture.shape[:2]
@@ -213,6 +233,13 @@ class StainSets:
             panels = [p[y : y + tile, x : x + tile] for p in pictures.values()]
             name = one.name if len(corners) == 1 else f"{one.name}_{number}"
             yield Strip(name, x, y, np.concatenate(panels, axis=1))
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be opened: {error.strerror}") from error
 
 
 def starts(length: int, tile: int) -> list[int]:

@@ -26,9 +26,9 @@ def deepliif_tiled(
     An image smaller than a tile is continued by its mirror image. Empty tiles are not run.
 
     Args:
-        image: (H, W, 3), uint8.
-        run: At most ``batch_size`` tiles, each (side, side, 3), uint8, to pictures by name, each
-            (n, side, side, 3), uint8.
+        image: (H, W, 3 * n), uint8: n pictures of one place on top of each other.
+        run: At most ``batch_size`` tiles, each (side, side, 3 * n), uint8, to pictures by name,
+            each (tiles, side, side, 3), uint8.
         tile: Side of a tile, px of the image.
         side: Side that networks take; tiles are resized to it and back, bicubic.
         backgrounds: RGB of each picture where a tile is empty; names all pictures there are.
@@ -49,7 +49,7 @@ def deepliif_tiled(
     whole = _extended(_extended(image, tile, 0), tile, 1)
     height, width = whole.shape[:2]
     places = list(product(deepliif_starts(height, tile), deepliif_starts(width, tile)))
-    made = {name: np.empty_like(whole) for name in backgrounds}
+    made = {name: np.empty((height, width, 3), np.uint8) for name in backgrounds}
     for first in range(0, len(places), batch_size):
         some = places[first : first + batch_size]
         tiles = [whole[y : y + tile, x : x + tile] for y, x in some]
@@ -82,11 +82,21 @@ def deepliif_starts(size: int, tile: int) -> list[int]:
 
 
 def is_empty_tile(tile: Array) -> bool:
-    """Whether there is nothing on a tile (H, W, 3), uint8: its gray hardly varies.
+    """Whether there is nothing on a tile (H, W, 3 * n), uint8: gray hardly varies in any picture.
 
     Gray is ITU-601 luma; black and white pixels do not count.
     """
-    gray = np.asarray(Image.fromarray(tile).convert("L"))
+    return all(_is_flat(picture) for picture in _pictures(tile))
+
+
+def _pictures(tile: Array) -> list[Image.Image]:
+    """The RGB pictures that lie on top of each other."""
+    parts = np.split(tile, tile.shape[-1] // 3, axis=-1)
+    return [Image.fromarray(np.ascontiguousarray(part)) for part in parts]
+
+
+def _is_flat(picture: Image.Image) -> bool:
+    gray = np.asarray(picture.convert("L"))
     gray = gray[(gray > 0) & (gray < 255)]
     return not len(gray) or float(gray.var(dtype=np.float64)) < LEAST_VARIANCE
 
@@ -119,5 +129,5 @@ def _extended(image: Array, tile: int, axis: int) -> Array:
 def _resized(picture: Array, side: int) -> Array:
     if picture.shape[0] == side:
         return picture
-    small = Image.fromarray(np.ascontiguousarray(picture))
-    return np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
+    resized = [one.resize((side, side), Image.Resampling.BICUBIC) for one in _pictures(picture)]
+    return np.concatenate([np.asarray(one) for one in resized], axis=-1)

@@ -24,6 +24,10 @@ def turned_up(image: Array, orientation: int) -> Array:
     return np.asarray(TURNED.get(orientation, TURNED[1])(image))
 
 
+class SamplesError(ValueError):
+    """Samples that are no picture, though the file is sound."""
+
+
 def to_uint8(samples: Array, bits: int, depth: int | None = None) -> Array:
     """Bring samples to 8 bits.
 
@@ -40,7 +44,7 @@ def to_uint8(samples: Array, bits: int, depth: int | None = None) -> Array:
         The same shape, uint8.
 
     Raises:
-        ValueError: If the type is another, or floating-point values leave [0, 1].
+        SamplesError: If the type is another, or floating-point values leave [0, 1].
 
     Example:
         >>> to_uint8(np.array([0, 2048, 4095], np.uint16), 16)
@@ -53,7 +57,7 @@ def to_uint8(samples: Array, bits: int, depth: int | None = None) -> Array:
     if samples.dtype == bool:
         return samples.astype(np.uint8) * np.uint8(255)
     if samples.dtype not in (np.uint8, np.uint16):
-        raise ValueError(
+        raise SamplesError(
             f"samples are {samples.dtype}, expected 8 or 16 bits without sign, or floats in [0, 1]"
         )
     if samples.dtype == np.uint8 and bits == 8:
@@ -72,9 +76,14 @@ def used_bits(highest: int) -> int:
 
 
 def _unit_to_uint8(samples: Array) -> Array:
+    if np.isnan(samples).any():
+        raise SamplesError(
+            f"{np.isnan(samples).mean():.2%} of its samples are no numbers (NaN): fill them with 0"
+            " and save it again"
+        )
     low, high = samples.min(initial=0), samples.max(initial=0)
     if not (low >= 0 and high <= 1):
-        raise ValueError(
+        raise SamplesError(
             f"floating-point samples span {low:g} to {high:g}, expected [0, 1]: divide by the"
             " maximum that the scanner can give"
         )

@@ -13,7 +13,7 @@ JPEG = {6, 7, 33007, 34892}
 """Values of the tag Compression for which the decoder gives RGB where the file has YCbCr."""
 
 
-def read_tiff(path: Path, max_pixels: int) -> tuple[Array, int]:
+def read_tiff(path: Path, max_pixels: int, depth: int | None = None) -> tuple[Array, int]:
     """Read the first page of a TIFF or BigTIFF file.
 
     Later pages must be smaller, as the levels, thumbnails and labels of a scanner are: of a stack
@@ -22,6 +22,7 @@ def read_tiff(path: Path, max_pixels: int) -> tuple[Array, int]:
     Args:
         path: The file.
         max_pixels: Refuse larger pages.
+        depth: Bits that the values of 16-bit samples use; None to judge by the page.
 
     Returns:
         The pixels as stored (H, W, 3), uint8: gray is repeated, palettes are looked up,
@@ -51,7 +52,7 @@ def read_tiff(path: Path, max_pixels: int) -> tuple[Array, int]:
         if page.axes.startswith("S"):
             samples = np.moveaxis(samples, 0, -1)
         samples = samples.reshape(page.imagelength, page.imagewidth, -1)
-        return as_rgb(path, page, samples), orientation
+        return as_rgb(path, page, samples, depth), orientation
 
 
 def _refuse_stack(path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> None:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from histoseg.errors import CheckpointError
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.weights.cyclegan_origin import from_origin, is_origin, is_origin_layout, to_origin
-from histoseg.weights.files import read_checkpoint
 from histoseg.weights.layers import StoredNetwork, unwrapped
 from histoseg.weights.translators import from_official, to_official
 

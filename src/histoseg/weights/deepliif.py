@@ -9,6 +9,7 @@ from typing import Any
 
 from histoseg.errors import CheckpointError
 from histoseg.weights.deepliif_names import (
+    Colour,
     Scheme,
     detected_names,
     facts_of,
@@ -51,6 +52,7 @@ class DeepLIIFFolder:
         modalities: Names of what the translators give.
         seg_weights: What each segmenter's map is multiplied with before the sum.
         tile: Height and width that the networks see, pixels.
+        backgrounds: RGB of each modality where there is no tissue; empty where nothing says it.
         translator_critics: Discriminators of the translators, empty where not read.
         segmenter_critics: Discriminators of the segmenters, empty where not read.
         options: Everything in ``train_opt.txt``, empty without it.
@@ -62,6 +64,7 @@ class DeepLIIFFolder:
     modalities: tuple[str, ...] = ("Hema", "DAPI", "Lap2", "Marker")
     seg_weights: tuple[float, ...] = ()
     tile: int = 512
+    backgrounds: tuple[Colour, ...] = ()
     translator_critics: Networks = ()
     segmenter_critics: Networks = ()
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -183,6 +186,7 @@ def _check_counts(model: DeepLIIFFolder) -> None:
         ("modalities", model.modalities, (count,)),
         ("segmenters", model.segmenters, (segmented,)),
         ("seg_weights", model.seg_weights, (segmented,)),
+        ("backgrounds", model.backgrounds, (0, count)),
         ("translator_critics", model.translator_critics, (0, count)),
         ("segmenter_critics", model.segmenter_critics, (0, segmented)),
     ):
@@ -209,6 +213,7 @@ def _own_options(model: DeepLIIFFolder) -> dict[str, Any]:
         "netG": translators,
         "net_g": translators,
         "net_gs": [_architecture(network) for network in model.segmenters],
+        **({"background_colors": list(model.backgrounds)} if model.backgrounds else {}),
         "ngf": vars(layout)["width"],
         "norm": vars(layout).get("norm", "batch"),
         "padding": form.padding,

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from histoseg.errors import CheckpointError
 
 Scheme = Literal["old", "new"]
+Colour = tuple[int, int, int]
 _FILE = re.compile(r"^(?:(?P<epoch>.+)_net_)?(?P<name>[GD][^.]*)\.(?P<kind>pth|pt)$")
 _MODALITIES = ("Hema", "DAPI", "Lap2", "Marker")
 _PUBLISHED_WEIGHTS = (0.5, 0.0, 0.0, 0.0, 0.5)  # what its `test` takes for old models
@@ -49,12 +50,14 @@ class Facts(NamedTuple):
         modalities: Names of what is translated to.
         seg_weights: Weight of each segmentation network, that of the base input first.
         tile: Height and width that the networks see, pixels.
+        backgrounds: RGB of each modality where there is no tissue; empty where nothing says it.
     """
 
     inputs: tuple[str, ...]
     modalities: tuple[str, ...]
     seg_weights: tuple[float, ...]
     tile: int
+    backgrounds: tuple[Colour, ...]
 
 
 def names_of(scheme: Scheme, count: int, segmented: bool) -> Names:
@@ -159,7 +162,32 @@ def facts_of(options: Mapping[str, Any], names: Names, panels: int) -> Facts:
     tile = options.get("scale_size", 512)
     if not isinstance(tile, int) or tile < 1:
         raise CheckpointError(f"scale_size of train_opt.txt is {tile!r}; expected pixels")
-    return Facts(inputs, modalities, _seg_weights(options, names), tile)
+    grounds = _backgrounds(options, count)
+    return Facts(inputs, modalities, _seg_weights(options, names), tile, grounds)
+
+
+def _backgrounds(options: Mapping[str, Any], count: int) -> tuple[Colour, ...]:
+    """Colours of the modalities; one of the class map may follow."""
+    given = options.get("background_colors")
+    if not given:
+        return ()
+    colours = list(given.values()) if isinstance(given, dict) else given
+    if not isinstance(colours, list | tuple) or not all(map(_is_colour, colours)):
+        colours = ()
+    if len(colours) not in (count, count + 1):
+        raise CheckpointError(
+            f"background_colors of train_opt.txt is {given}; expected {count} colours (R, G, B) of "
+            "0 to 255, one for each modality; delete the line for the usual ones"
+        )
+    return tuple((red, green, blue) for red, green, blue in colours[:count])
+
+
+def _is_colour(values: object) -> bool:
+    return (
+        isinstance(values, list | tuple)
+        and len(values) == 3
+        and all(isinstance(v, int) and 0 <= v <= 255 for v in values)
+    )
 
 
 def _count(options: Mapping[str, Any]) -> int | None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from histoseg.errors import CheckpointError
-from histoseg.weights.files import read_checkpoint
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.weights.hovernet_layout import COUNTER, difference, layout_of
 from histoseg.weights.hovernet_tensorflow import Rules, from_tensorflow, is_tensorflow, renamed
 from histoseg.weights.hovernet_tiatoolbox import without_layers

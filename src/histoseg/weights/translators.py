@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from histoseg.errors import CheckpointError
-from histoseg.weights.files import read_checkpoint
+from histoseg.ops.weight_files import read_checkpoint
 from histoseg.weights.layers import State, StoredNetwork, from_ours, unwrapped
 from histoseg.weights.patchgan_layout import patchgan_from_official, pixelgan_from_official
 from histoseg.weights.resnet_layout import resnet_from_official

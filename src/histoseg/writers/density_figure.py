@@ -19,9 +19,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from histoseg.contracts import Array
+from histoseg.writers.figures import DPI, INK, STYLE
 from histoseg.writers.hotspots import Marked, pen
 from histoseg.writers.picture import write_png
-from histoseg.writers.score_figure import DPI, INK, STYLE
 
 MAP = "inferno_r"  # pale where little is, on white as on tissue; readable without colour vision
 LEAST_SIDE, MOST_SIDE = 4.0, 13.0  # inches of the map

@@ -13,6 +13,7 @@ LINE = 24  # height of a line of the legend, px
 SQUARE = 12  # side of a colour sample, px
 GAP = 8  # between things, px
 FONT_SIZE = 14
+SMALLEST = 10  # of a title that has to be fitted in
 
 
 def legend(rows: Sequence[tuple[str, tuple[int, int, int]]], width: int) -> Array:
@@ -44,8 +45,17 @@ def legend(rows: Sequence[tuple[str, tuple[int, int, int]]], width: int) -> Arra
 
 
 def title(text: str, width: int) -> Array:
-    """Set a title in the middle of a white strip (LINE, width, 3), uint8."""
+    """Set a title in the middle of a white strip (LINE, width, 3), uint8.
+
+    What is too long is set smaller, and then loses its middle, so that names stay apart.
+    """
     strip = Image.new("RGB", (width, LINE), "white")
-    font = ImageFont.load_default(FONT_SIZE)
-    ImageDraw.Draw(strip).text((width // 2, LINE // 2), text, "black", font, anchor="mm")
+    shown, size, font = text, FONT_SIZE, ImageFont.load_default(FONT_SIZE)
+    while font.getlength(shown) > width and size > SMALLEST:
+        size -= 1
+        font = ImageFont.load_default(size)
+    while font.getlength(shown) > width and len(shown) > 3:
+        half = (len(shown) - 2) // 2
+        shown = f"{shown[:half]}…{shown[-half:]}"
+    ImageDraw.Draw(strip).text((width // 2, LINE // 2), shown, "black", font, anchor="mm")
     return np.asarray(strip)

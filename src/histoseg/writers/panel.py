@@ -10,6 +10,7 @@ from histoseg.contracts import Array
 from histoseg.writers.legend import title
 
 GAP = 6  # white between pictures, px
+READABLE = 128  # width that a title needs, px
 
 
 def panel(images: Sequence[Sequence[Array]], titles: Sequence[str] = ()) -> Array:
@@ -47,6 +48,17 @@ def panel(images: Sequence[Sequence[Array]], titles: Sequence[str] = ()) -> Arra
     if titles:
         lines.insert(0, [title(text, w) for text, w in zip(titles, widths, strict=True)])
     return _joined([_joined(line, axis=1) for line in lines], axis=0)
+
+
+def enlarged(picture: Array) -> Array:
+    """Repeat the pixels of a small picture until it is as wide as its title needs.
+
+    Example:
+        >>> enlarged(np.zeros((32, 64, 3), np.uint8)).shape
+        (64, 128, 3)
+    """
+    times = -(-READABLE // picture.shape[1])
+    return picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _centred(picture: Array, height: int, width: int) -> Array:

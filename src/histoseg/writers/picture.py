@@ -22,6 +22,18 @@ def write_png(path: Path, picture: Array) -> Path:
     return path
 
 
+def write_gray(path: Path, values: Array) -> Path:
+    """Write a map (H, W), uint8, whole or not at all, as numbers: classes stay what they are.
+
+    Raises:
+        OSError: If it cannot be written; says what to do.
+    """
+    _, png = cv2.imencode(".png", values)
+    with whole_file(path) as file:
+        file.write(png.tobytes())
+    return path
+
+
 def worst_name(place: int, image: str) -> str:
     """Name the picture of one of the worst images, the worst first: ``00_A.1.png``."""
     return f"{place:02d}_{image.replace('/', '_')}.png"

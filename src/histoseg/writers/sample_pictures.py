@@ -18,8 +18,14 @@ Colours = Sequence[tuple[int, int, int]]
 
 
 def to_uint8(image: Tensor) -> Array:
-    """Turn an image (3 or 1, H, W) in [0, 1] into a picture (H, W, 3) in 0..255."""
-    array = image.detach().float().cpu().expand(3, -1, -1).mul(255).round().clamp(0, 255).numpy()
+    """Turn an image (C, H, W) in [0, 1] into a picture (H, W, 3) in 0..255.
+
+    One channel is gray; of others the first three are red, green and blue.
+    """
+    shown = image.detach().float().cpu()
+    if len(shown) == 2:
+        shown = torch.cat([shown, torch.zeros_like(shown[:1])])
+    array = shown[:3].expand(3, -1, -1).mul(255).round().clamp(0, 255).numpy()
     return np.ascontiguousarray(array.astype(np.uint8).transpose(1, 2, 0))
 
 
@@ -86,12 +92,12 @@ def hatched(image: Array, ignore: Array) -> Array:
 
 
 def map_pictures(name: str, values: Array, colours: Colours) -> dict[str, Array]:
-    """Draw one map of a network or a target, by its number of channels.
+    """Draw one map of a network or a target.
 
     Args:
         name: Of the map.
-        values: (C, H, W), float32. One channel in [0, 1] is drawn gray, two in [-1, 1] as signed
-            distances, more as the class of the highest.
+        values: (C, H, W), float32. One channel in [0, 1] is drawn gray, the two of ``hv``, in
+            [-1, 1], as signed distances, others as the class of the highest.
         colours: RGB triples of the classes.
 
     Returns:
@@ -100,6 +106,6 @@ def map_pictures(name: str, values: Array, colours: Colours) -> dict[str, Array]
     if len(values) == 1:
         gray = (values[0].clip(0, 1) * 255).astype(np.uint8)
         return {name: np.repeat(gray[..., None], 3, axis=2)}
-    if len(values) == 2:
+    if name == "hv":
         return {f"{name} {axis}": hv_to_rgb(v) for axis, v in zip("xy", values, strict=True)}
-    return {name: colour_semantic(values.argmax(0), colours)}
+    return {name: colour_semantic(values.argmax(0), colours or [(255, 255, 255)])}

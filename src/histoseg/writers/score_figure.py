@@ -4,28 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from histoseg.contracts import Array, Difference, Report, Score
-from histoseg.writers.picture import write_png
+from histoseg.writers.figures import COLOURS, FAINT, GRID, INK, STYLE, new_figure, save_figure
 from histoseg.writers.score_files import confusion_labels
 from histoseg.writers.score_table import OVERALL
 
-INK, FAINT, GRID = "#22303c", "#7a8794", "#e3e8ec"
-COLOURS = ("#2b6cb0", "#e07b39", "#3a9c7d", "#a05195")
-STYLE: Any = {
-    "font.size": 9, "axes.titlesize": 10.5, "axes.titleweight": "bold", "axes.edgecolor": FAINT,
-    "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
-}  # fmt: skip
-DPI = 130
 MOST_TISSUES = 24  # rows of a panel that can still be read
 
 
@@ -48,14 +36,14 @@ def write_score_figure(path: Path, report: Report, title: str = "") -> Path:
         OSError: If it cannot be written.
     """
     with rc_context(STYLE):
-        figure = Figure(figsize=(12, 9), dpi=DPI, layout=_layout())
+        figure = new_figure(12, 9)
         (bars, curve), (table, spread) = figure.subplots(2, 2)
         figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=INK)
         _draw_bars(bars, report)
         _draw_precision(curve, report)
         _draw_confusion(table, report) if report.classes else _draw_numbers(table, report)
         _draw_images(spread, report)
-        return _save(figure, path)
+        return save_figure(figure, path)
 
 
 def write_comparison_figure(
@@ -77,7 +65,7 @@ def write_comparison_figure(
     shown = [d for d in differences if d.first.name in OVERALL or d.first.group == "class"]
     shown = [d for d in shown if d.first.group != "tissue" and np.isfinite(d.value)][::-1]
     with rc_context(STYLE):
-        figure = Figure(figsize=(8, 1.2 + 0.24 * len(shown)), dpi=DPI, layout=_layout())
+        figure = new_figure(8, 1.2 + 0.24 * len(shown))
         axes = figure.subplots()
         rows = np.arange(len(shown))
         low, high = ([getattr(d, end) for d in shown] for end in ("low", "high"))
@@ -91,7 +79,7 @@ def write_comparison_figure(
         axes.set_title(f"{names[1]} minus {names[0]}; line: confidence interval, grey: holds 0")
         axes.grid(axis="x", color=GRID)
         axes.set_axisbelow(True)
-        return _save(figure, path)
+        return save_figure(figure, path)
 
 
 def _draw_bars(axes: Axes, report: Report) -> None:
@@ -222,13 +210,3 @@ def _values(scores: Sequence[Score | None]) -> tuple[Array, Array]:
 
 def _label(score: Score) -> str:
     return f"{score.name} {score.of}".strip() + f" ({score.average})"
-
-
-def _layout() -> ConstrainedLayoutEngine:
-    return ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1)
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()  # once; savefig would draw twice, to lay out and to write
-    return write_png(path, np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))

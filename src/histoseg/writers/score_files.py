@@ -23,7 +23,8 @@ UNMATCHED, NO_CLASS = "(no partner)", "(no class)"
 def write_scores(folder: Path, report: Report) -> None:
     """Write ``scores.json``, ``scores.csv``, ``images.csv`` and ``confusion.csv``.
 
-    A number that says nothing is ``null`` in JSON and empty in CSV (``nan`` in ``images.csv``).
+    A report without objects, of pictures alone, has no confusion. A number that says nothing is
+    ``null`` in JSON and empty in CSV (``nan`` in ``images.csv``).
 
     Args:
         folder: Where they go.
@@ -39,12 +40,15 @@ def write_scores(folder: Path, report: Report) -> None:
             place = place.setdefault(score.of, {})
         place.setdefault(score.average, {})[score.name] = _numbers(score)
     labels = confusion_labels(report.classes)
-    nested["confusion"] = {"labels": labels, "counts": report.confusion.tolist()}
+    if report.confusion.size:
+        nested["confusion"] = {"labels": labels, "counts": report.confusion.tolist()}
     write_json(folder / "scores.json", nested)
     rows = [[_blank(asdict(score)[column]) for column in SCORE_COLUMNS] for score in report.scores]
     write_csv(folder / "scores.csv", SCORE_COLUMNS, rows)
     columns = list(report.images[0])
     write_csv(folder / "images.csv", columns, ([row[c] for c in columns] for row in report.images))
+    if not report.confusion.size:
+        return
     write_csv(
         folder / "confusion.csv",
         ["annotated \\ predicted", *labels],

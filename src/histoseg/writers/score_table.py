@@ -51,6 +51,25 @@ def score_table(report: Report) -> str:
     return "\n\n".join(blocks)
 
 
+def image_mean_table(scores: Sequence[Score]) -> str:
+    """Set means over images as text: a line a score, a column for all images and each tissue.
+
+    Args:
+        scores: Of `histoseg.metrics.report.image_scores`.
+
+    Returns:
+        Lines of equal columns.
+    """
+    wholes = list(dict.fromkeys(score.of for score in scores))
+    found = {(score.name, score.of): score for score in scores}
+    counts = {whole: max(s.n for s in scores if s.of == whole) for whole in wholes}
+    head = ["mean over images", *(f"{w or 'all'} ({counts[w]:,})" for w in wholes)]
+    names = dict.fromkeys(score.name for score in scores)
+    return aligned(
+        [head, *([f"  {n}", *(_cell(found.get((n, w))) for w in wholes)] for n in names)]
+    )
+
+
 def comparison_table(differences: Sequence[Difference], names: tuple[str, str]) -> str:
     """Set the differences of two models as text, of the same numbers as `score_table` shows.
 

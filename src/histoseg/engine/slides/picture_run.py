@@ -9,10 +9,10 @@ from omegaconf import DictConfig
 
 from histoseg.engine.predict_image import predict_image
 from histoseg.engine.slides.finished import recall, remember
+from histoseg.engine.slides.panels import inputs_of, refuse_unfit, stacked
 from histoseg.engine.slides.pictures import Picture
 from histoseg.engine.slides.settings import PARTS, Settings
 from histoseg.engine.slides.stamps import hash_of, stamp_of_slide
-from histoseg.errors import UnreadableFileError
 from histoseg.slides import SlideEntry
 
 
@@ -47,12 +47,12 @@ class PictureRun:
         known = recall(record, self._stamp)
         if known is not None:
             return {**known, "state": "skipped"}
-        unfit = getattr(self.settings.module, "unfit", None)
-        if unfit is not None and (why := unfit(self.picture.pixels)):
-            raise UnreadableFileError(f"{self.entry.path}: {why}")
+        module = self.settings.module
+        pixels = stacked(self.entry.path, self.picture.pixels, inputs_of(module), **self._panels)
+        refuse_unfit(module, self.entry.path, pixels)
         prediction = predict_image(
-            self.settings.module,
-            self.picture.pixels,
+            module,
+            pixels,
             self.entry.name,
             self.cfg,
             mpp=self.picture.mpp,
@@ -67,8 +67,17 @@ class PictureRun:
         return row
 
     @property
+    def _panels(self) -> dict[str, list[str]]:
+        """Names of the panels of the training data, where they have some."""
+        data = self.cfg.get("data") or {}
+        return {key: list(data.get(key) or ()) for key in ("stains", "label_stains")}
+
+    @property
     def _stamp(self) -> str:
         """Of all that decides the results."""
         own = self.settings
         file = stamp_of_slide(self.entry.path)
-        return hash_of([file, self.picture.mpp, own.stamp, own.writers_stamp, self.cfg.save_maps])
+        panels = self._panels if len(inputs_of(own.module)) > 1 else {}
+        return hash_of(
+            [file, self.picture.mpp, own.stamp, own.writers_stamp, self.cfg.save_maps, panels]
+        )

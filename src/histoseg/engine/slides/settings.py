@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from histoseg.contracts import Predicted, Prediction
+from histoseg.data import Loading
 from histoseg.engine.slides.forward import Forward
 from histoseg.modules.base import Module
 from histoseg.writers import fits
@@ -38,6 +39,8 @@ class Settings:
         save_thumb: Whether a picture of the slide with its mask is written.
         rank: Number of this process among `ranks`.
         ranks: Processes that share the regions of each slide, by this setting, and one output.
+        loading: How stacks of channels are read, for a model that learned on some; None for
+            pictures and slides.
     """
 
     output: Path
@@ -56,6 +59,7 @@ class Settings:
     save_thumb: bool
     rank: int = 0
     ranks: int = 1
+    loading: Loading | None = None
     stamp: str = ""
     writers_stamp: str = ""
 

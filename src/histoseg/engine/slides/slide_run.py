@@ -23,6 +23,7 @@ from histoseg.engine.slides.mask_files import THUMBNAIL, write_mask, write_thumb
 from histoseg.engine.slides.parts import Parts
 from histoseg.engine.slides.plan import Step, plan
 from histoseg.engine.slides.settings import PARTS, Settings
+from histoseg.engine.slides.share import share_sample
 from histoseg.engine.slides.source import Source, opened
 from histoseg.engine.slides.stamps import hash_of, stamp_of_slide
 from histoseg.engine.slides.stream import Stream
@@ -214,6 +215,7 @@ class SlideRun:
         if not regions:
             return
         own = self.settings
+        share_sample(own.forward, self._frame, self._grid, self._wanted)
         steps = plan(regions, own.cache // own.forward.tile_bytes())
         with self._bar(steps) as bar:
             count = [0]

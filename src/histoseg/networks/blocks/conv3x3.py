@@ -59,22 +59,33 @@ class Conv3x3(nn.Conv2d):
 
     @override
     def forward(self, input: Tensor) -> Tensor:
-        worth = min(self.in_channels, self.out_channels) >= LEAST
-        fits = not (input.shape[2] % SIDE or input.shape[3] % SIDE)
-        if worth and fits and not torch.is_grad_enabled() and on_cpu_in_float32(input):
-            return self._by_winograd(input)
-        return super().forward(input)
+        return self.convolved(input, self.weight, self.bias)
 
-    def _by_winograd(self, image: Tensor) -> Tensor:
+    def convolved(self, image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Convolve with other weights in the same way.
+
+        Args:
+            image: (B, C, H, W).
+            weight: (K, C, 3, 3).
+            bias: (K,), or None.
+        """
+        worth = min(weight.shape[:2]) >= LEAST
+        fits = not (image.shape[2] % SIDE or image.shape[3] % SIDE)
+        if worth and fits and not torch.is_grad_enabled() and on_cpu_in_float32(image):
+            return self._by_winograd(image, weight, bias)
+        made: Tensor = self._conv_forward(image, weight, bias)
+        return made
+
+    def _by_winograd(self, image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         mode = MODES.get(self.padding_mode, self.padding_mode)
         padded = functional.pad(image, (1, 1, 1, 1), mode=mode).permute(0, 2, 3, 1)
-        kernel = _spread(self.weight)
-        shape = (len(image), *image.shape[2:], self.out_channels)
+        kernel = _spread(weight)
+        shape = (len(image), *image.shape[2:], len(weight))
         result = image.new_empty(shape)
         for tile, made in zip(padded, result, strict=True):
             _convolve(tile, kernel, made)
-        if self.bias is not None:
-            result += self.bias
+        if bias is not None:
+            result += bias
         return result.permute(0, 3, 1, 2)
 
 

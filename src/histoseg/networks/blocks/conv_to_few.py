@@ -43,7 +43,7 @@ class ConvToFew(nn.Conv2d):
             rows = functional.conv2d(functional.pad(image, (half, half, 0, 0), mode=mode), kernel)
         rows = functional.pad(rows, (0, 0, half, half), mode=mode)  # rows of rows: the same
         parts: tuple[Tensor, ...] = torch.split(rows, outputs, dim=1)
-        result = parts[0][:, :, :height].clone()
+        result: Tensor = parts[0][:, :, :height].clone()
         for shift, part in enumerate(parts[1:], start=1):
             result += part[:, :, shift : shift + height]
         return result if self.bias is None else result.add_(self.bias[:, None, None])

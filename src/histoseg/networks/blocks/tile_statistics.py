@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -48,17 +49,36 @@ def with_tile_statistics(network: Network) -> Network:
     Source:
         nadeemlab/DeepLIIF, which drops the running statistics before it predicts.
     """
+    return swapped(network, (nn.BatchNorm2d, nn.SyncBatchNorm), _of_tile)
+
+
+def swapped(
+    network: Network, norms: tuple[type[nn.Module], ...], other: Callable[[Any], nn.Module]
+) -> Network:
+    """Give a copy of a network in evaluation, with other norms; it shares all weights.
+
+    Args:
+        network: It stays as it is.
+        norms: Which are exchanged.
+        other: What stands for one of them.
+    """
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
-    copy: Network = _swapped(deepcopy(network, shared))  # type: ignore[assignment]
+    copy: Network = _swapped(deepcopy(network, shared), norms, other)  # type: ignore[assignment]
     return copy.eval()
 
 
-def _swapped(module: nn.Module) -> nn.Module:
-    if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
-        instance = TileNorm(module.num_features, eps=module.eps)
-        instance.affine = module.affine
-        instance.weight, instance.bias = module.weight, module.bias
-        return instance
+def _swapped(
+    module: nn.Module, norms: tuple[type[nn.Module], ...], other: Callable[[Any], nn.Module]
+) -> nn.Module:
+    if isinstance(module, norms):
+        return other(module)
     for name, child in module.named_children():
-        setattr(module, name, _swapped(child))
+        setattr(module, name, _swapped(child, norms, other))
     return module
+
+
+def _of_tile(norm: nn.BatchNorm2d | nn.SyncBatchNorm) -> TileNorm:
+    instance = TileNorm(norm.num_features, eps=norm.eps)
+    instance.affine = norm.affine
+    instance.weight, instance.bias = norm.weight, norm.bias
+    return instance

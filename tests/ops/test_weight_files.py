@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from histoseg.errors import CheckpointError
-from histoseg.weights import read_checkpoint
+from histoseg.ops.weight_files import read_checkpoint
 
 
 def write_torch(path: Path) -> None:
