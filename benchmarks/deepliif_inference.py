@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from _cases import report, seconds
+from _plain import with_torchs_layers
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
@@ -96,12 +96,11 @@ def untrained(width: int, shares: str) -> DeepLIIF:
 def plainly(module: DeepLIIF, tiles: Tensor) -> dict[str, Tensor]:
     """As the original: torch's layers, no collected statistics, all networks, tile by tile."""
     network = module.network
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.track_running_stats = False
-            layer.running_mean = layer.running_var = None
-        elif isinstance(layer, nn.Conv2d):  # whatever way a layer of ours would take
-            layer.forward = partial(nn.Conv2d.forward, layer)  # type: ignore[method-assign]
+    with_torchs_layers(network)
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.track_running_stats = False
+            norm.running_mean = norm.running_var = None
     made: dict[str, list[Tensor]] = defaultdict(list)
     for tile in (tiles * 2 - 1).split(1):
         pictures = {name: net(tile) for name, net in network.translators.items()}

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from histoseg.networks import AttentionUNet, ResnetGenerator, UNetGenerator
-from histoseg.networks.blocks.tile_statistics import with_tile_statistics
+from histoseg.networks.blocks.tile_statistics import TileNorm, with_tile_statistics
 
 BUILDS: dict[str, Callable[[], nn.Module]] = {
     "resnet": lambda: ResnetGenerator(width=4, blocks=2, initial="torch"),
@@ -82,3 +82,21 @@ def test_weights_under_a_spectral_norm_are_shared() -> None:
     assert torch.equal(swapped(image), network(image))
     network.head.bias.data += 1
     assert torch.equal(swapped(image), network(image))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_norm_learns_as_torchs_own(batch: int, layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    ours, theirs = TileNorm(4, affine=True), nn.InstanceNorm2d(4, affine=True)
+    image = torch.randn(batch, 4, 6, 8).contiguous(memory_format=layout).requires_grad_()
+    cost = torch.randn(batch, 4, 6, 8)
+    torch.testing.assert_close(ours(image), theirs(image))
+    for got, expected in zip(
+        *(
+            torch.autograd.grad(norm(image), (image, norm.weight, norm.bias), cost)
+            for norm in (ours, theirs)
+        ),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)

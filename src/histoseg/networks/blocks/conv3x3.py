@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histoseg.networks.blocks.cpu_inference import on_cpu_in_float32
+from histoseg.networks.blocks.on_cpu import on_cpu_in_float32
 
 LEAST: Final = 256
 """Channels below which the sums cost more than the products saved."""
@@ -71,7 +71,7 @@ class Conv3x3(nn.Conv2d):
         """
         worth = min(weight.shape[:2]) >= LEAST
         fits = not (image.shape[2] % SIDE or image.shape[3] % SIDE)
-        if worth and fits and on_cpu_in_float32(image):
+        if worth and fits and not torch.is_grad_enabled() and on_cpu_in_float32(image):
             return self._by_winograd(image, weight, bias)
         made: Tensor = self._conv_forward(image, weight, bias)
         return made

@@ -8,15 +8,15 @@ from torch.nn import functional
 from typing_extensions import override
 
 from histoseg.networks.blocks.conv3x3 import MODES, Mode
-from histoseg.networks.blocks.cpu_inference import on_cpu_in_float32
+from histoseg.networks.blocks.on_cpu import on_cpu_in_float32
 
 
 class ConvToFew(nn.Conv2d):
     """A convolution of stride 1 that keeps the size, row by row where that is faster.
 
-    A processor computes 16 channels in the time of 3. So, in prediction, each row of the kernel
-    makes channels of its own, and these are added up, shifted: for 7x7 and three channels a
-    convolution of 1x7 to 21.
+    A processor computes 16 channels in the time of 3. So each row of the kernel makes channels of
+    its own there, and these are added up, shifted: for 7x7 and three channels a convolution of 1x7
+    to 21. Both agree to rounding, gradients too.
 
     Args:
         inputs: Channels of the image.
@@ -37,7 +37,10 @@ class ConvToFew(nn.Conv2d):
         half, height = side // 2, image.shape[2]
         mode = MODES.get(self.padding_mode, self.padding_mode)
         kernel = self.weight.permute(2, 0, 1, 3).reshape(side * outputs, inputs, 1, side)
-        rows = functional.conv2d(functional.pad(image, (half, half, 0, 0), mode=mode), kernel)
+        if mode == "constant":  # without a copy of the image
+            rows = functional.conv2d(image, kernel, padding=(0, half))
+        else:
+            rows = functional.conv2d(functional.pad(image, (half, half, 0, 0), mode=mode), kernel)
         rows = functional.pad(rows, (0, 0, half, half), mode=mode)  # rows of rows: the same
         parts: tuple[Tensor, ...] = torch.split(rows, outputs, dim=1)
         result: Tensor = parts[0][:, :, :height].clone()

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from histoseg.networks.blocks.tile_statistics import TileNorm
+
 Norm = Literal["batch", "instance", "none", "spectral"]
 Padding = Literal["zero", "reflect", "replicate"]
 _TorchPadding = Literal["zeros", "reflect", "replicate"]
@@ -48,7 +50,7 @@ def norm_layer(norm: Norm, channels: int) -> nn.Module:
         raise ValueError(f"norm {norm!r} is unknown; choose one of {get_args(Norm)}")
     if norm == "batch":
         return nn.BatchNorm2d(channels)
-    return nn.InstanceNorm2d(channels) if norm == "instance" else nn.Identity()
+    return TileNorm(channels) if norm == "instance" else nn.Identity()
 
 
 def has_bias(norm: Norm) -> bool:
