@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from histoseg.engine.memory import keep_freed_memory
 from histoseg.modules import CycleGAN, LinearDecay
-from histoseg.modules.adversarial import _fixed
+from histoseg.modules.freezing import fixed
 from histoseg.networks import CycleGAN as Network
 from histoseg.networks import PatchGAN, ResnetGenerator
 
@@ -100,7 +100,7 @@ def parameters(module: CycleGAN) -> tuple[list[nn.Parameter], list[nn.Parameter]
 def as_histoseg(module: CycleGAN, batch: Any, sides: list[torch.optim.Optimizer]) -> Losses:
     """What `AdversarialModule.training_step` does, without a trainer."""
     outputs = module(batch)
-    with _fixed(module.discriminators):
+    with fixed(module.discriminators):
         loss = module.losses(batch, outputs)["loss"]
         descend(sides[0], loss)
     judged = module.discriminator_losses(batch, outputs)["loss"]
@@ -115,7 +115,7 @@ def as_official(module: CycleGAN, batch: Any, sides: list[torch.optim.Optimizer]
     judge_a, judge_b = module.discriminators["a"], module.discriminators["b"]
     made_b, made_a = to_b(real_a), to_a(real_b)
     back_a, back_b = to_a(made_b), to_b(made_a)
-    with _fixed(module.discriminators):
+    with fixed(module.discriminators):
         loss = 5 * (distance(to_b(real_b), real_b) + distance(to_a(real_a), real_a))
         loss = loss + square(judge_b(made_b), 1.0) + square(judge_a(made_a), 1.0)
         loss = loss + 10 * (distance(back_a, real_a) + distance(back_b, real_b))
