@@ -17,6 +17,7 @@ from histoseg.errors import ContractError
 from histoseg.metrics import DistributionScores
 from histoseg.modules.base import Module, Outputs
 from histoseg.modules.freezing import fixed
+from histoseg.modules.schedules import by_step
 from histoseg.modules.shared_sample import multiple_of, sample_of
 from histoseg.networks.blocks.shared_statistics import measuring, with_shared_statistics
 from histoseg.networks.blocks.tile_statistics import with_tile_statistics
@@ -254,6 +255,11 @@ class AdversarialModule(Module):
         ]
 
     def _schedule(self, optimizer: Optimizer, name: str) -> dict[str, Any]:
+        if by_step(self.scheduler_recipe):
+            raise ValueError(
+                "model.scheduler is stepped each batch, and models with discriminators step theirs "
+                "each epoch: choose another, such as model/scheduler=linear_decay"
+            )
         schedule: LRScheduler = self.scheduler_recipe(optimizer)
         return {"scheduler": schedule, "name": f"lr/{name}"}
 

@@ -88,6 +88,12 @@ class OneCycle(OneCycleLR):
         )
 
 
+def by_step(recipe: Callable[..., LRScheduler]) -> bool:
+    """Whether a schedule goes by batches, and not by epochs."""
+    kind = recipe.func if isinstance(recipe, partial) else recipe
+    return bool(getattr(kind, "by_step", False))
+
+
 def stepped(
     recipe: Callable[..., LRScheduler],
     optimizer: Optimizer,
@@ -102,8 +108,7 @@ def stepped(
         module: Its trainer knows how many steps the phase has.
         monitor: What a schedule that waits for a plateau looks at.
     """
-    kind = recipe.func if isinstance(recipe, partial) else recipe
-    if not getattr(kind, "by_step", False):
+    if not by_step(recipe):
         return {"scheduler": recipe(optimizer), "interval": "epoch", "monitor": monitor}
     steps = int(module.trainer.estimated_stepping_batches)
     return {"scheduler": recipe(optimizer, total_steps=steps), "interval": "step"}
