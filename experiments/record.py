@@ -32,12 +32,12 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     rows = [scores(run) for run in runs]
     with (folder / "results.csv").open("w", newline="") as f:
-        writer = csv.DictWriter(f, list(rows[0]))
+        writer = csv.DictWriter(f, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
         writer.writerows(rows)
     draw(runs, arguments.curves.split(","), folder / "curve.png")
     for key in list(rows[0])[2:]:
-        values = [row[key] for row in rows]
+        values = [row[key] for row in rows if key in row]  # not each run has each number
         mean = sum(values) / len(values)
         spread = (sum((v - mean) ** 2 for v in values) / max(1, len(values) - 1)) ** 0.5
         sys.stdout.write(f"{key:<16} {mean:.4f} ± {spread:.4f} (SD of {len(values)} runs)\n")

@@ -177,7 +177,9 @@ def settings_of(model: str) -> list[str]:
     cfg = OmegaConf.load(CONF / "model" / f"{model}.yaml")
     names = [key for key in cfg if key not in ("defaults", "_target_", "network")]
     names += [f"network.{key}" for key in cfg.network if not key.startswith("_")]
-    return names + [g for entry in cfg.defaults for g in entry if not g.startswith("/")]
+    return names + [
+        g for entry in cfg.defaults if entry != "_self_" for g in entry if not g.startswith("/")
+    ]
 
 
 CARDS = ["hovernet", "deepliif", "ihc_generator", "cyclegan", "pix2pix", "pixelshuffle_unet"]

@@ -40,7 +40,7 @@ def test_the_help_of_a_verb_shows_its_choices_and_settings(verb: str, histoseg_:
     assert VERBS[verb] in said.out
     # from files to files there are no data to choose
     files = {"analyse": "input", "convert": "input", "check": "input", "score_ihc": "input"}
-    files |= {"register": "fixed"}
+    files |= {"register": "fixed", "compare": "runs", "report": "run"}
     assert ("consep" in said.out) != (verb in files), "a choice"
     assert (f"{files[verb]}: ???" if verb in files else "seed: 0") in said.out, "a setting"
     assert "\n  hydra:" not in said.out, "what no user sets"

@@ -29,6 +29,7 @@ from fakes import (
     nuinsseg,
     pannuke,
     patches,
+    stacks,
     tnbc,
     unpaired,
 )
@@ -60,6 +61,8 @@ WRITE = {
     "endonuke": lambda root: prepared(root, "endonuke", endonuke.write),
     "unpaired": lambda root: unpaired.write(root / "unpaired"),
     "bci": lambda root: bci.write(root / "bci", train=4, side=1024),
+    "loading_codes": lambda root: stacks.write(root / "loading_codes"),
+    "subimages": lambda root: stacks.write(root / "subimages"),
     "endonuke_pannuke": lambda root: (
         prepared(root, "endonuke", endonuke.write),
         pannuke.write(root / "pannuke", size=32),
@@ -133,7 +136,7 @@ def test_folder_with_classes_from_the_command_line(tmp_path: Path) -> None:
 
 def test_every_data_set_on_disk_has_a_fake() -> None:
     on_disk = {path.stem for path in (CONF / "data").glob("*.yaml")}
-    on_disk -= {"synthetic", "synthetic_stains"}
+    on_disk -= {"synthetic", "synthetic_stains", "synthetic_scribbles"}
     assert on_disk == set(WRITE), "add tests/fakes/<name>.py, and its line above"
 
 

@@ -195,6 +195,14 @@ def test_bad_folders_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         UnpairedStains(tmp_path, "train", ["ihc"])
 
 
+def test_one_picture_of_one_name_in_both_stains_is_too_few(tmp_path: Path) -> None:
+    for stain in ("ihc", "he"):
+        (tmp_path / stain).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / stain / "a.png")
+    with pytest.raises(ContractError, match=r"has 1 files, too few .*~data\.dataset\.fractions"):
+        opened(tmp_path)
+
+
 def test_a_damaged_picture_stops_or_is_passed_over(tmp_path: Path) -> None:
     root = in_folders(tmp_path)
     (root / "he" / "train" / "he0.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")

@@ -59,6 +59,14 @@ def test_a_finder_looks_at_its_own_resolution(mpp: float | None, seen: int) -> N
     assert all(labels[0, y, x] for y, x in SPOTS)
 
 
+def test_nuclei_stay_where_they_are_at_another_resolution() -> None:
+    """0.4 of 64 px is no whole number: looked at and given back are all of the picture."""
+    picture = spotted((56, 56))
+    labels = NucleiFinder(Dark(), 0.1)(picture)[0]  # type: ignore[arg-type]
+    dark = (picture[0].mean(dim=0) < 0.5).nonzero().double().mean(dim=0)
+    torch.testing.assert_close(labels.nonzero().double().mean(dim=0), dark, rtol=0, atol=0.6)
+
+
 def test_a_finder_sees_what_its_model_normalises() -> None:
     model = Dark()
     model.normalise = lambda image: 255 - image  # type: ignore[assignment]

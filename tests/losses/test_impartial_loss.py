@@ -216,6 +216,7 @@ def test_other_forms_of_the_scribble_loss(form: str, expected: float) -> None:
         {"form": "dice"},
         {"variation": "tv"},
         {"weights": {"fore": 1.0}},
+        {"weights": {"foreground": 0.0}},
     ],
 )
 def test_unknown_settings_are_refused(wrong: dict[str, object]) -> None:

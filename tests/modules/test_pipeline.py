@@ -106,6 +106,10 @@ def test_neighbouring_pieces_agree_if_statistics_are_shared(translator: CycleGAN
     assert apart() > 5 / 255
 
 
+def test_a_picture_of_a_few_pixels_has_shared_statistics_too(translator: CycleGAN) -> None:
+    assert translator.infer(smooth(3, 5))[STAIN].shape == (1, 3, 3, 5)
+
+
 def test_each_model_sees_its_own_resolution() -> None:
     class Seeing(Swapped):
         sizes: tuple[int, ...] = ()

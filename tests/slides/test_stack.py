@@ -1,3 +1,4 @@
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,7 @@ def test_a_file_that_changes_is_looked_at_anew(tmp_path: Path) -> None:
     tifffile.imwrite(path, planes(4), photometric="minisblack")
     first = stacks(path)
     assert stacks(path) is first
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(stacks))(path).plane(1), first.plane(1))
     tifffile.imwrite(path, planes(5), photometric="minisblack")
     assert stacks(path).channels == 5
 

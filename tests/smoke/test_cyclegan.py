@@ -98,6 +98,7 @@ def pools(checkpoint_: dict[str, Any]) -> list[torch.Tensor]:
     return [p for rank in checkpoint_["pools"] for kept in rank.values() for p in kept]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_resumes_with_its_pools(tmp_path: Path, composed: Compose) -> None:
     epochs = ["trainer.max_epochs=3", "test=false", "data.splits.train.length=8", "model.pool=3"]
     uncut = small(composed, "cyclegan", *epochs, UNPAIRED, f"paths.run={tmp_path / 'uncut'}")

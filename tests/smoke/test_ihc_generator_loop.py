@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 
 from cli.conftest import call
@@ -23,6 +24,7 @@ def steps_of(run: Path) -> int:
     return int(torch.load(last, weights_only=True)["global_step"])
 
 
+@pytest.mark.slow
 def test_generator_strips_translator_and_scores(tmp_path: Path) -> None:
     def run(*args: str) -> None:
         said = call(*args, cwd=tmp_path)

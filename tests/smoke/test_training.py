@@ -168,7 +168,7 @@ def wait_for(path: Path, process: "subprocess.Popen[bytes]", seconds: float = 12
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("phase", ["decoders", "all"])
+@pytest.mark.parametrize("phase", [pytest.param("decoders", marks=pytest.mark.slow), "all"])
 def test_a_run_killed_in_either_phase_resumes_as_if_it_had_not_been(
     phase: str, tmp_path: Path, composed: Compose
 ) -> None:

@@ -114,6 +114,7 @@ def test_two_tiles_can_be_learned_by_heart(model: str, composed: Compose) -> Non
     assert curve[-1] < 0.4 * curve[0]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_resumes_as_if_it_had_not_been(
     tmp_path: Path, composed: Compose
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_run_that_is_killed_resumes_as_if_it_had_not_been(
     assert str(a["optimizer_states"]) == str(b["optimizer_states"])
 
 
+@pytest.mark.slow
 def test_two_ranks_end_with_one_set_of_weights(
     tmp_path: Path, composed: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:

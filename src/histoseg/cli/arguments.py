@@ -40,10 +40,7 @@ def value(args: Sequence[str], key: str) -> str | None:
 
 def help_text(verb: str) -> str:
     """The help of a verb: the choices of its groups, and its settings as their file says them."""
-    text = (Path(CONF) / f"{verb}.yaml").read_text()
-    settings = text.partition("\n\n")[2].partition("\nhydra:")[0]
-    defaults = yaml.safe_load(text)["defaults"]
-    groups = [key for entry in defaults if isinstance(entry, dict) for key in entry]
+    groups, settings = _groups_and_settings(verb)
     offers = _offers(groups)
     return "\n".join(
         [
@@ -53,13 +50,28 @@ def help_text(verb: str) -> str:
             "",
             *(["choices", *(f"  {line}" for line in offers), ""] if offers else []),
             "settings; those of a choice by its name: data.batch_size=4 (--cfg job shows all)",
-            *(f"  {line}" for line in settings.strip().split("\n")),
+            *(f"  {line}" for line in settings),
             "",
             "-m sweeps over a=1,2   --config-dir <folder> adds your configurations   "
             "HYDRA_FULL_ERROR=1 shows traces",
             "",
         ]
     )
+
+
+def _groups_and_settings(verb: str) -> tuple[list[str], list[str]]:
+    """What there is to choose and to set, with that of the verb it is built on."""
+    text = (Path(CONF) / f"{verb}.yaml").read_text()
+    settings = text.partition("\n\n")[2].partition("\nhydra:")[0].strip().split("\n")
+    groups: list[str] = []
+    for entry in yaml.safe_load(text)["defaults"]:
+        if isinstance(entry, str) and entry in VERBS:
+            more_groups, more_settings = _groups_and_settings(entry)
+            groups += more_groups
+            settings += [f"as of {entry}:", *more_settings]
+        elif isinstance(entry, dict):
+            groups += [key for key in entry if not key.startswith("override ")]
+    return groups, settings
 
 
 def training_command(args: list[str]) -> list[str]:

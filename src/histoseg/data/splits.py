@@ -191,7 +191,8 @@ def _counts(total: int, fractions: Mapping[str, float]) -> dict[str, int]:
     if total < len(fractions):
         raise ValueError(
             f"{total} groups cannot fill the {len(fractions)} splits {[*fractions]}: bring more "
-            "groups, or leave a split out: ~prepare.fractions.<split>"
+            "groups, or leave a split out of the fractions: ~prepare.fractions.<split>, or "
+            "~data.dataset.fractions.<split> where the data share themselves out"
         )
     quotas = {split: share * total for split, share in fractions.items()}
     counts = {split: max(1, int(quota + 1e-9)) for split, quota in quotas.items()}

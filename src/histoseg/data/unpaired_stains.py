@@ -108,11 +108,11 @@ def _shared_out(
     """The files of a split, of stains whose folders do not say it."""
     names = [set(found) for found in files.values()]
     alike = len(names) > 1 and bool(set.intersection(*names))
-    together = share(sorted(set.union(*names)), split) if alike else None
+    every = sorted(set.union(*names)) if alike else []
     kept = {}
     for stain, found in files.items():
         try:
-            wanted = set(share(list(found), split) if together is None else together)
+            wanted = set(share(every or list(found), split))
         except ValueError as error:
             raise ContractError(
                 f"stain {stain!r} has {len(found)} files, too few to share out: {error}. A slide "

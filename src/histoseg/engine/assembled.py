@@ -51,7 +51,7 @@ def stages_of(pipeline: Any) -> list[list[str]]:
     stages = list(pipeline) if isinstance(pipeline, list | ListConfig) else [pipeline]
     if len(stages) != len(STAGES):
         raise CheckpointError(
-            f"pipeline names {len(stages)} models: expected [<translator>,<segmenter>], each a "
+            f"pipeline={pipeline}: expected [<translator>,<segmenter>], each a "
             "checkpoint or, for the mean of several, a list of them. histoseg export "
             "format=histoseg makes one of the weights of an original"
         )

@@ -39,11 +39,14 @@ class NucleiFinder:
             levels = torch.stack(normal).permute(0, 3, 1, 2)
         seen = levels.to(pictures.device).float() / 255
         if self.scale != 1:
-            seen = interpolate(seen, scale_factor=self.scale, mode="bilinear", antialias=True)
+            at_scale = [max(1, round(side * self.scale)) for side in size]
+            seen = interpolate(seen, size=at_scale, mode="bilinear", antialias=True)
         module = self.module.to(pictures.device)
         labels: Tensor = module.decode(module.infer(seen))["pred_instances"]
         if self.scale != 1:
-            labels = interpolate(labels[:, None].double(), size=size, mode="nearest")[:, 0].long()
+            labels = interpolate(labels[:, None].double(), size=size, mode="nearest-exact")[
+                :, 0
+            ].long()
         return labels
 
 
@@ -76,7 +79,7 @@ def keep_structure(module: Module, cfg: DictConfig) -> None:
         source=module.inputs[0],
         target=module.outputs[0],
         radius_um=asked.radius_um,
-        mpp=module.mpp,
+        mpp=OmegaConf.select(cfg, "data.mpp") or module.mpp,
     )
     module.test_scores.add_metrics({"structure": kept})
 
@@ -88,4 +91,4 @@ def _finder(path: Path, translator: Module, cfg: DictConfig) -> NucleiFinder:
     module = checkpoint.load(stored)
     if "instances" not in module.decoder.kinds:
         raise ContractError(f"{path} is a {type(module).__name__}, which finds no nuclei")
-    return NucleiFinder(module, translator.mpp)
+    return NucleiFinder(module, OmegaConf.select(cfg, "data.mpp") or translator.mpp)

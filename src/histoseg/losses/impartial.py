@@ -38,7 +38,7 @@ class ImPartialLoss:
         variation: Steps of the regularisation, absolute or squared.
 
     Raises:
-        ValueError: If a setting is unknown, or the layout does not give what it needs.
+        ValueError: If a setting is unknown, or all weights are 0.
     """
 
     layout: MixtureLayout
@@ -61,6 +61,8 @@ class ImPartialLoss:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: expected {', '.join(values)}")
         if unknown := set(self.weights) - set(TERMS):
             raise ValueError(f"weights name {sorted(unknown)}: expected some of {list(TERMS)}")
+        if not any(self.weights.values()):
+            raise ValueError(f"all of weights are 0: give some of {list(TERMS)} one")
 
     def __call__(
         self, raw: Tensor, image: Tensor, scribbles: Tensor, blind: Tensor

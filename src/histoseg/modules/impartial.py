@@ -66,7 +66,6 @@ class ImPartial(Module):
 
     consumes: ClassVar[frozenset[str]] = frozenset({"image", "scribbles"})
     tuned: Tensor
-    strokes: Tensor
 
     def __init__(
         self,
@@ -113,7 +112,7 @@ class ImPartial(Module):
             raise ValueError(f"tune is {tune!r}: expected {' or '.join(tuners)}")
         self.tuner: Metric = tuners[tune]
         self.register_buffer("tuned", torch.full((count,), UNTUNED))
-        self.register_buffer("strokes", torch.zeros(len(self.planes)), persistent=False)
+        self.strokes = torch.zeros(len(self.planes))  # no buffer: each rank has its own
         if pretrained is not None:
             self.load_pretrained(Path(pretrained))
 
@@ -192,14 +191,15 @@ class ImPartial(Module):
     @override
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         if self.current_epoch == 0:
-            self.strokes += batch["scribbles"].sum((0, 2, 3))
+            seen = batch["scribbles"].sum((0, 2, 3))
+            self.strokes = self.strokes.to(seen.device) + seen
         return super().training_step(batch, batch_idx)
 
     @override
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
         if self.current_epoch == 0:
-            seen = self.trainer.strategy.reduce(self.strokes.clone(), reduce_op="sum")
+            seen = self.trainer.strategy.reduce(self.strokes, reduce_op="sum")
             check_strokes(self.planes, seen.tolist())
 
     @override
@@ -263,11 +263,10 @@ class ImPartial(Module):
             weights = {key.removeprefix("network."): value for key, value in state.items()}
         else:
             weights = official.read_official(path)
-        fresh = self.network.state_dict()
-        if any(weights[k].shape != fresh[k].shape for k in ("head.weight",) if k in weights):
-            outputs = len(weights["head.weight"])
+        fresh, head = self.network.state_dict(), weights.get("head.weight")
+        if head is not None and len(head) != self.network.outputs:
             weights |= {key: fresh[key] for key in ("head.weight", "head.bias")}
-            self.untrained = f"head: the file gives {outputs} maps, the model's tasks need others"
+            self.untrained = f"head: the file gives {len(head)} maps, the model's tasks need others"
             _log.info("%s: what starts anew is the %s", path, self.untrained)
         wrong = unlike(weights, {key: tuple(value.shape) for key, value in fresh.items()})
         if wrong:

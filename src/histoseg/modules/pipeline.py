@@ -265,6 +265,11 @@ class Pipeline(Module):
             raise ContractError(
                 f"the translator takes {', '.join(inputs)} together; a picture is of one stain"
             )
+        if same := sorted({*translate.decoder.stains} & {*segment.decoder.stains}):
+            raise ContractError(
+                f"both models make {', '.join(same)}, so one picture would take the other's place:"
+                " run them one after the other"
+            )
         if getattr(segment.postprocess, "image_map", None):
             raise ContractError(
                 "thresholds of optical density look at the image, and here the segmenter sees a "

@@ -118,10 +118,13 @@ class PixelShuffleUNet(Module):
 
     @override
     def truth(self, batch: Sample, size: tuple[int, int]) -> dict[str, Any]:
+        known = super().truth(batch, size)
+        if not self.learns & known.keys():  # points, say: there are no pixels to score
+            return known
         pixels, keep = self._true(batch, size), kept(batch, size)
         if keep is not None:
             pixels = pixels.masked_fill(~keep, IGNORED)
-        return super().truth(batch, size) | {"pixels": pixels}
+        return known | {"pixels": pixels}
 
     @override
     def decode(self, maps: Maps) -> dict[str, Any]:

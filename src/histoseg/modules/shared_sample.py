@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 MOST = 2**21
 """Pixels of a sample: as many as 32 tiles of 256."""
+LEAST = 16
+"""Sides, pixels, of the smallest picture that networks can reflect after two halvings."""
 
 
 def sample_of(image: Tensor, tile: int, multiple: int) -> Tensor:
@@ -52,8 +54,11 @@ def multiple_of(network: nn.Module) -> int:
 
 
 def rounded_up(image: Tensor, multiple: int) -> Tensor:
-    """A picture (B, C, H, W) continued by reflection until its sides divide by a number."""
-    height, width = image.shape[2:]
+    """A picture (B, C, H, W) continued by reflection until its sides divide by a number.
+
+    They are also no less than `LEAST`.
+    """
+    height, width = (max(side, LEAST) for side in image.shape[2:])
     return _continued(image, -(-height // multiple) * multiple, -(-width // multiple) * multiple)
 
 

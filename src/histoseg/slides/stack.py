@@ -142,6 +142,10 @@ class Stacks:
         self.layout = layout
         self._known: OrderedDict[Path, tuple[tuple[int, int], Stack]] = OrderedDict()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Files that are known stay behind: another process looks for itself."""
+        return {"layout": self.layout, "_known": OrderedDict()}
+
     def __call__(self, path: Path) -> Stack:
         """The stack of a file; looked at anew where the file has changed."""
         try:

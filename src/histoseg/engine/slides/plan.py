@@ -80,3 +80,32 @@ def _dropped(held: dict[Cell, Key], later: dict[Cell, deque[int]], room: int) ->
 
 def _cells(region: Region) -> list[Cell]:
     return [(row, column) for row, column in region.cells.tolist()]
+
+
+def covered(wanted: Array, side: int, step: int, size: tuple[int, int]) -> int:
+    """Pixels of a frame that lie in at least one wanted tile.
+
+    Args:
+        wanted: (R, C), bool: tiles, which begin every ``step`` pixels.
+        side: Of a tile.
+        step: From tile to tile; less than ``side`` where they overlap.
+        size: Height and width of the frame, at which tiles end.
+
+    Example:
+        >>> covered(np.ones((2, 1), bool), side=4, step=3, size=(6, 4))
+        24
+    """
+    (heights, in_rows), (widths, in_columns) = (
+        _strips(count, side, step, length) for count, length in zip(wanted.shape, size, strict=True)
+    )
+    seen = in_rows.astype(np.float32) @ wanted.astype(np.float32) @ in_columns.T > 0
+    return int(heights @ seen @ widths)
+
+
+def _strips(count: int, side: int, step: int, length: int) -> tuple[Array, Array]:
+    """Between all edges of tiles along an axis: lengths (S,), and in which tile each is (S, N)."""
+    starts = np.arange(count) * step
+    ends = np.minimum(starts + side, length)
+    edges = np.unique(np.concatenate([starts, ends]))
+    low, high = edges[:-1, None], edges[1:, None]
+    return np.diff(edges), (starts <= low) & (high <= ends)

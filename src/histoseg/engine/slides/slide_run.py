@@ -21,7 +21,7 @@ from histoseg.engine.slides.finished import recall, remember
 from histoseg.engine.slides.locks import at_work, only_writer
 from histoseg.engine.slides.mask_files import THUMBNAIL, write_mask, write_thumbnail
 from histoseg.engine.slides.parts import Parts
-from histoseg.engine.slides.plan import Step, plan
+from histoseg.engine.slides.plan import Step, covered, plan
 from histoseg.engine.slides.settings import PARTS, Settings
 from histoseg.engine.slides.share import share_sample
 from histoseg.engine.slides.source import Source, opened
@@ -280,12 +280,9 @@ class SlideRun:
         """Of the tiles that the network saw; "" where the resolution is unknown."""
         if self._frame.mpp is None:
             return ""
-        rows, columns = np.nonzero(self._wanted)
         side, step = self._grid.output, self._grid.step
-        height = np.minimum(rows * step + side, self._frame.height) - rows * step
-        width = np.minimum(columns * step + side, self._frame.width) - columns * step
-        shared = (step / side) ** 2
-        return round(float((height * width).sum() * shared * np.prod(self._frame.mpp) / 1e6), 4)
+        pixels = covered(self._wanted, side, step, (self._frame.height, self._frame.width))
+        return round(float(pixels * np.prod(self._frame.mpp) / 1e6), 4)
 
 
 def _corners(box: tuple[int, int, int, int]) -> Array:
