@@ -90,6 +90,7 @@ def test_jobs_run_side_by_side(histoseg_: Call, tmp_path: Path) -> None:
     assert all((tmp_path / "sweep" / j / "best.ckpt").is_file() for j in "01")
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_starts_its_own_ranks_even_as_a_task_of_slurm(
     histoseg_: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

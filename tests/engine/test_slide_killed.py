@@ -87,6 +87,7 @@ def test_killed_again_and_again(
     assert files(tmp_path) == uncut
 
 
+@pytest.mark.slow
 def test_two_ranks_at_the_same_time_give_the_files_of_one(
     slide: Path, uncut: dict[str, str], forks: doomed.Forks, tmp_path: Path
 ) -> None:

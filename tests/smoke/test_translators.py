@@ -101,6 +101,7 @@ def test_settings_of_steps_reach_both_sides(composed: Compose) -> None:
     assert last["global_step"] == 4, "four batches are two steps of each side"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_two_tiles_can_be_learned_by_heart(model: str, composed: Compose) -> None:
     cfg = small(
